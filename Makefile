@@ -1,0 +1,55 @@
+# The tasks of this repository. `make` alone lists them; the text after `##` is the list.
+PYTHON ?= python3
+ARGS ?=
+UV ?= uv
+BIN := .venv/bin
+STAMP := .venv/.stamp
+PACKAGES := loyalty_sdk drivers sync terminal_agent central_api tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format check requirements clean
+
+help:  ## list the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv from the pinned, hashed requirements (every task does it when needed)
+
+demo: $(STAMP)  ## sell a day at a shop, with outages and kills, and check every balance (ARGS=--json)
+	@$(BIN)/loyalty-agent demo $(ARGS)
+
+test: lint  ## run the checks and the whole test suite (ARGS='tests/unit -k money')
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## run the checks alone: ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff repair and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: test  ## the same as test, by the name that many look for
+
+requirements:  ## pin the requirements again (UV=path/to/uv)
+	@command -v $(UV) >/dev/null || { echo "No '$(UV)' here. It alone can pin for every platform; install uv, or name it: make requirements UV=/path/to/uv" >&2; exit 1; }
+	$(UV) lock
+	$(UV) export -q --locked --all-packages --all-extras --all-groups --no-emit-workspace --no-header --no-annotate \
+		--format requirements.txt -o requirements-dev.txt
+
+clean:  ## remove what the tasks made, the environment too
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two steps of pip, because hashes and editable installations do not go together. The stamp is made last, so that a
+# set-up that was broken off is started again.
+$(STAMP): pyproject.toml loyalty_sdk/pyproject.toml requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' here. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "'$(PYTHON)' is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed. Name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "'$(PYTHON)' has no venv module. Install it (on Debian and Ubuntu: the package python3-venv), or name another Python: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up .venv (this takes less than a minute)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install -q --no-compile --require-hashes --only-binary :all: -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e ./loyalty_sdk -e .
+	@$(BIN)/python -m pip check
+	@touch $@

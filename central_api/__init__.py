@@ -1,0 +1,1 @@
+"""The reference central loyalty API: ledger, members, programme, terminals."""

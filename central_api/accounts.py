@@ -1,0 +1,119 @@
+"""The accounts of Law 8 for one member, as pure arithmetic. No tables, no entries.
+
+    issued ──▶ owed ──▶ issued            a shortfall from returns, repaid by later earning
+    issued ──▶ available ──▶ issued       earning and its return
+    available ──▶ reserved ──▶ redeemed   a grant and its sale
+    reserved, redeemed ──▶ owed, available   points that come back to the member
+    offline_loss ──▶ redeemed ──▶ offline_loss   what a terminal spent beyond its grant, and its undoing
+
+Laws: every movement has points above 0; `available` is never negative, and never positive while something is owed;
+what comes to the member repays what is owed first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+__all__ = ["Account", "AccountName", "Movement", "loss", "loss_undone"]
+
+AccountName = Literal["issued", "available", "pending", "reserved", "redeemed", "expired", "owed", "offline_loss"]
+
+
+class Movement(NamedTuple):
+    """`points` from one account to another."""
+
+    source: AccountName
+    target: AccountName
+    points: int
+
+
+@dataclass(slots=True)
+class Account:
+    """The figures of one member; `owed` is positive while the member owes, `reserved` counts by terminal.
+
+    Every method changes the figures and returns the movements that did it, for the transfers.
+    """
+
+    available: int = 0
+    pending: int = 0
+    owed: int = 0
+    reserved: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def balance(self) -> int:
+        """What a snapshot shows: available + reserved - owed, so that granting changes no balance."""
+        return self.available + sum(self.reserved.values()) - self.owed
+
+    def earn(self, points: int) -> list[Movement]:
+        """Take in newly issued points."""
+        return self._receive("issued", points)
+
+    def take_back(self, points: int) -> list[Movement]:
+        """Take earned points back: from what is available, the rest becomes owed."""
+        there = min(points, self.available)
+        self.available -= there
+        self.owed += points - there
+        return _movements(Movement("available", "issued", there), Movement("owed", "issued", points - there))
+
+    def reserve(self, terminal: str, points: int) -> list[Movement]:
+        """Set available points aside for one terminal."""
+        if points > self.available:
+            raise ValueError(f"{points} points cannot be reserved, {self.available} are available")
+        self.available -= points
+        self._change_reserved(terminal, points)
+        return _movements(Movement("available", "reserved", points))
+
+    def spend(self, terminal: str, points: int) -> list[Movement]:
+        """Redeem points that are reserved for a terminal."""
+        self._change_reserved(terminal, -points)
+        return _movements(Movement("reserved", "redeemed", points))
+
+    def restore(self, terminal: str, points: int) -> list[Movement]:
+        """Undo `spend`: a void in its own journal gives the grant its points again."""
+        self._change_reserved(terminal, points)
+        return _movements(Movement("redeemed", "reserved", points))
+
+    def release(self, terminal: str, points: int) -> list[Movement]:
+        """Give reserved points back to the member."""
+        self._change_reserved(terminal, -points)
+        return self._receive("reserved", points)
+
+    def credit(self, points: int) -> list[Movement]:
+        """Give redeemed points back to the member."""
+        return self._receive("redeemed", points)
+
+    def _receive(self, source: AccountName, points: int) -> list[Movement]:
+        repaid = min(points, self.owed)
+        self.owed -= repaid
+        self.available += points - repaid
+        return _movements(Movement(source, "owed", repaid), Movement(source, "available", points - repaid))
+
+    def _change_reserved(self, terminal: str, points: int) -> None:
+        left = self.reserved.get(terminal, 0) + points
+        if left < 0:
+            raise ValueError(f"terminal {terminal} has not enough reserved: {-left} points are missing")
+        self.reserved[terminal] = left
+
+
+def loss(points: int) -> list[Movement]:
+    """Book what a terminal spent beyond its grant: central's loss, never the member's."""
+    return _movements(Movement("offline_loss", "redeemed", points))
+
+
+def loss_undone(points: int) -> list[Movement]:
+    """Book that a sale which overdrew its grant came back."""
+    return _movements(Movement("redeemed", "offline_loss", points))
+
+
+def _movements(*movements: Movement) -> list[Movement]:
+    return list(_above_zero(*movements))
+
+
+def _above_zero(*movements: Movement) -> Iterator[Movement]:
+    for movement in movements:
+        if movement.points < 0:
+            raise ValueError("points move forward only; book the opposite movement")
+        if movement.points:
+            yield movement

@@ -1,0 +1,298 @@
+"""The ledger's unit of work: loads what a transaction needs, keeps it in memory, writes it with few statements.
+
+Entries are judged one after the other against what the books hold, so that each sees what those before it booked; then
+`write` sends each table once. It decides nothing: see `central_api.judgement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, tuple_
+
+from central_api import feed
+from central_api.accounts import Account, Movement
+from central_api.programmes import programmes_loaded
+from central_api.records import EntryRow, Grant, GrantUsed, Sale
+from central_api.schema import (
+    aliases,
+    balances,
+    entries,
+    grant_uses,
+    grants,
+    interest,
+    members,
+    receipts,
+    reservations,
+    returned_lines,
+    sales,
+    transfers,
+)
+from central_api.shelf import Shelf
+from central_api.statements import insert_missing, insert_rows, upsert_rows
+from loyalty_sdk.envelope import Entry, decode_entry
+from loyalty_sdk.model import ReceiptKey
+from loyalty_sdk.programme import Programme
+
+__all__ = ["Books"]
+
+GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
+SALE_COLUMNS = tuple(field.name for field in fields(Sale) if field.name != "returned")
+
+
+class Books:
+    """The books of one tenant in one transaction. `recorded_at` is the time that its transfers get."""
+
+    def __init__(self, connection: Connection, tenant: str, recorded_at: datetime) -> None:
+        self.connection = connection
+        self.tenant = tenant
+        self.recorded_at = recorded_at
+        self.accounts: Shelf[str, Account] = Shelf(self._load_accounts)
+        self.grants: Shelf[str, Grant] = Shelf(self._load_grants)
+        self.sales: Shelf[str, Sale] = Shelf(self._load_sales)
+        self.grant_uses: Shelf[str, tuple[GrantUsed, ...]] = Shelf(self._load_grant_uses)
+        self.receipts: Shelf[ReceiptKey, str] = Shelf(self._load_receipts)
+        self.aliases: Shelf[str, str] = Shelf(self._load_aliases)
+        self.entries: Shelf[str, Entry] = Shelf(self._load_entries)
+        self.programmes: Shelf[int, Programme] = Shelf(lambda versions: programmes_loaded(connection, tenant, versions))
+        self._balances_before: dict[str, int] = {}
+        self._touched: set[str] = set()
+        self._transfers: list[dict[str, Any]] = []
+        self._numbers: dict[str, int] = {}
+        self._grants_changed: set[str] = set()
+        self._sales_changed: set[str] = set()
+        self._interest: set[tuple[str, str]] = set()
+        self._new_receipts: dict[ReceiptKey, str] = {}
+        self._new_uses: set[str] = set()
+
+    def book(
+        self,
+        member_id: str,
+        movements: Iterable[Movement],
+        *,
+        terminal: str,
+        effective_at: datetime,
+        reason: str,
+        entry_id: str | None = None,
+        grant_id: str | None = None,
+    ) -> None:
+        """Keep movements as transfers; their ids come from what caused them, so that nothing can be booked twice."""
+        cause = entry_id or grant_id or ""
+        self._touched.add(member_id)
+        for movement in movements:
+            self._numbers[cause] = self._numbers.get(cause, 0) + 1
+            self._transfers.append(
+                {
+                    "tenant": self.tenant,
+                    "id": f"{cause}/{self._numbers[cause]}",
+                    "member_id": member_id,
+                    "from_account": movement.source,
+                    "to_account": movement.target,
+                    "points": movement.points,
+                    "entry_id": entry_id,
+                    "grant_id": grant_id,
+                    "terminal": terminal,
+                    "effective_at": effective_at,
+                    "recorded_at": self.recorded_at,
+                    "reason": reason,
+                }
+            )
+
+    def grant_changed(self, grant: Grant) -> None:
+        """Keep a grant that is new or changed."""
+        self.grants.put(grant.grant_id, grant)
+        self._grants_changed.add(grant.grant_id)
+
+    def sale_changed(self, sale: Sale) -> None:
+        """Keep a sale that is new or changed."""
+        self.sales.put(sale.entry_id, sale)
+        self._sales_changed.add(sale.entry_id)
+
+    def grants_used(self, entry_id: str, uses: tuple[GrantUsed, ...]) -> None:
+        """Keep how a new sale used its grants."""
+        self.grant_uses.put(entry_id, uses)
+        self._new_uses.add(entry_id)
+
+    def claim_receipt(self, key: ReceiptKey, entry_id: str) -> None:
+        """Give a receipt key to an entry for ever."""
+        self.receipts.put(key, entry_id)
+        self._new_receipts[key] = entry_id
+
+    def wants(self, member_id: str, terminal: str) -> None:
+        """Note that a terminal is to hear of a member."""
+        self._interest.add((member_id, terminal))
+
+    def fetch(self, rows: Sequence[EntryRow]) -> None:
+        """Load what judging these entries needs, a query for each table instead of one for each entry."""
+        read = [row.entry for row in rows if row.entry is not None]
+        self.programmes.fetch(entry.programme_version for entry in read if entry.programme_version is not None)
+        self.aliases.fetch(row.alias_digest for row in rows if row.alias_digest is not None)
+        originals = [original for entry in read if (original := getattr(entry.body, "original", None)) is not None]
+        self.receipts.fetch([*(entry.receipt_key for entry in read if entry.receipt_key), *originals])
+        sold = [sale_id for original in originals if (sale_id := self.receipts.get(original)) is not None]
+        self.sales.fetch(sold)
+        self.entries.fetch(sold)
+        self.grant_uses.fetch(sold)
+        self.grants.fetch([use.grant_id for entry in read for use in entry.grants])
+        self.accounts.fetch([*_members_named(read), *self._members_found(rows, sold)])
+
+    def write(self) -> None:
+        """Send everything to the database, and what changed to the feed."""
+        self._write_accounts()
+        self._write_grants()
+        self._write_sales()
+        insert_rows(self.connection, receipts, [self._receipt_row(*item) for item in self._new_receipts.items()])
+        insert_rows(self.connection, transfers, self._transfers)
+
+    def _write_accounts(self) -> None:
+        held = [
+            (member_id, account) for member_id in sorted(self._touched) if (account := self.accounts.get(member_id))
+        ]
+        upsert_rows(self.connection, balances, [self._balance_row(*item) for item in held])
+        upsert_rows(
+            self.connection,
+            reservations,
+            [
+                self._row(member_id=member_id, terminal=terminal, points=points)
+                for member_id, account in held
+                for terminal, points in account.reserved.items()
+            ],
+        )
+        rows = [self._row(member_id=member_id, terminal=terminal) for member_id, terminal in sorted(self._interest)]
+        insert_missing(self.connection, interest, rows)
+        changed = [member_id for member_id, account in held if account.balance != self._balances_before[member_id]]
+        feed.members_changed(self.connection, self.tenant, changed)
+
+    def _write_grants(self) -> None:
+        changed = [grant for key in sorted(self._grants_changed) if (grant := self.grants.get(key))]
+        rows = [self._row(**{name: getattr(grant, name) for name in GRANT_COLUMNS}) for grant in changed]
+        upsert_rows(self.connection, grants, rows)
+
+    def _write_sales(self) -> None:
+        changed = [sale for key in sorted(self._sales_changed) if (sale := self.sales.get(key))]
+        rows = [self._row(**{name: getattr(sale, name) for name in SALE_COLUMNS}) for sale in changed]
+        upsert_rows(self.connection, sales, rows)
+        lines = [
+            self._row(sale_id=sale.entry_id, line=line, quantity=str(quantity))
+            for sale in changed
+            for line, quantity in sale.returned.items()
+        ]
+        upsert_rows(self.connection, returned_lines, lines)
+        uses = [
+            self._row(entry_id=key, grant_id=use.grant_id, points=use.points, overdrawn=use.overdrawn)
+            for key in sorted(self._new_uses)
+            for use in self.grant_uses.get(key) or ()
+        ]
+        insert_rows(self.connection, grant_uses, uses)
+
+    def _row(self, **values: Any) -> dict[str, Any]:
+        return {"tenant": self.tenant, **values}
+
+    def _balance_row(self, member_id: str, account: Account) -> dict[str, Any]:
+        return self._row(member_id=member_id, available=account.available, pending=account.pending, owed=account.owed)
+
+    def _receipt_row(self, key: ReceiptKey, entry_id: str) -> dict[str, Any]:
+        return self._row(
+            store=key.store,
+            register=key.register,
+            business_date=key.business_date.isoformat(),
+            series=key.series,
+            number=key.number,
+            entry_id=entry_id,
+        )
+
+    def _members_found(self, rows: Sequence[EntryRow], sold: Sequence[str]) -> list[str]:
+        by_alias = [self.aliases.get(row.alias_digest) for row in rows if row.alias_digest is not None]
+        by_sale = [sale.member_id for key in sold if (sale := self.sales.get(key)) is not None]
+        return [member_id for member_id in (*by_alias, *by_sale) if member_id is not None]
+
+    def _load_accounts(self, member_ids: Sequence[str]) -> Mapping[str, Account]:
+        """A member without a row in `balances` has an account of zeros; one that does not exist has none."""
+        query = (
+            select(members.c.member_id, balances.c.available, balances.c.pending, balances.c.owed)
+            .join_from(
+                members,
+                balances,
+                (members.c.tenant == balances.c.tenant) & (members.c.member_id == balances.c.member_id),
+                isouter=True,
+            )
+            .where(members.c.tenant == self.tenant, members.c.member_id.in_(member_ids))
+        )
+        found = {
+            row.member_id: Account(available=row.available or 0, pending=row.pending or 0, owed=row.owed or 0)
+            for row in self.connection.execute(query)
+        }
+        held = select(reservations).where(
+            reservations.c.tenant == self.tenant, reservations.c.member_id.in_(list(found))
+        )
+        for row in self.connection.execute(held):
+            found[row.member_id].reserved[row.terminal] = row.points
+        self._balances_before |= {member_id: account.balance for member_id, account in found.items()}
+        return found
+
+    def _load_grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
+        query = select(*(grants.c[name] for name in GRANT_COLUMNS)).where(
+            grants.c.tenant == self.tenant, grants.c.grant_id.in_(grant_ids)
+        )
+        return {row.grant_id: Grant(**row._mapping) for row in self.connection.execute(query)}
+
+    def _load_sales(self, entry_ids: Sequence[str]) -> Mapping[str, Sale]:
+        query = select(*(sales.c[name] for name in SALE_COLUMNS)).where(
+            sales.c.tenant == self.tenant, sales.c.entry_id.in_(entry_ids)
+        )
+        found = {row.entry_id: Sale(**row._mapping) for row in self.connection.execute(query)}
+        lines = select(returned_lines).where(
+            returned_lines.c.tenant == self.tenant, returned_lines.c.sale_id.in_(list(found))
+        )
+        for row in self.connection.execute(lines):
+            found[row.sale_id].returned[row.line] = Decimal(row.quantity)
+        return found
+
+    def _load_grant_uses(self, entry_ids: Sequence[str]) -> Mapping[str, tuple[GrantUsed, ...]]:
+        query = select(grant_uses).where(grant_uses.c.tenant == self.tenant, grant_uses.c.entry_id.in_(entry_ids))
+        found: dict[str, tuple[GrantUsed, ...]] = {}
+        for row in self.connection.execute(query.order_by(grant_uses.c.grant_id)):
+            use = GrantUsed(grant_id=row.grant_id, points=row.points, overdrawn=row.overdrawn)
+            found[row.entry_id] = (*found.get(row.entry_id, ()), use)
+        return found
+
+    def _load_receipts(self, keys: Sequence[ReceiptKey]) -> Mapping[ReceiptKey, str]:
+        columns = (
+            receipts.c.store,
+            receipts.c.register,
+            receipts.c.business_date,
+            receipts.c.series,
+            receipts.c.number,
+        )
+        wanted = {_receipt_values(key): key for key in keys}
+        where: ColumnElement[bool] = tuple_(*columns).in_(list(wanted))
+        query = select(*columns, receipts.c.entry_id).where(receipts.c.tenant == self.tenant, where)
+        return {
+            wanted[(row[0], row[1], row[2], row[3], row[4])]: row.entry_id for row in self.connection.execute(query)
+        }
+
+    def _load_aliases(self, digests: Sequence[str]) -> Mapping[str, str]:
+        query = select(aliases.c.digest, aliases.c.member_id).where(
+            aliases.c.tenant == self.tenant, aliases.c.digest.in_(digests)
+        )
+        return {row.digest: row.member_id for row in self.connection.execute(query)}
+
+    def _load_entries(self, entry_ids: Sequence[str]) -> Mapping[str, Entry]:
+        """Only entries that can be read have an id."""
+        query = select(entries.c.id, entries.c.bytes).where(
+            entries.c.tenant == self.tenant, entries.c.id.in_(entry_ids)
+        )
+        return {row.id: decode_entry(row.bytes) for row in self.connection.execute(query)}
+
+
+def _members_named(read: Sequence[Entry]) -> list[str]:
+    named = (getattr(entry.body, "member_id", None) for entry in read)
+    return [member_id for member_id in named if member_id is not None]
+
+
+def _receipt_values(key: ReceiptKey) -> tuple[str, str, str, str, str]:
+    return (key.store, key.register, key.business_date.isoformat(), key.series, key.number)

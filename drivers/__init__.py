@@ -1,0 +1,1 @@
+"""Devices at the till: scanner, printer, drawer. Knows bytes, not loyalty."""

@@ -1,0 +1,145 @@
+"""What a POS vendor imports: the vocabulary, the pure programme rules and the clients of the agent.
+
+`import loyalty_sdk` loads nothing else: each name below is loaded when it is first used, and httpx with the first call
+of a `Till`. The modules hold more than this page names; what stands here is what a till needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loyalty_sdk.basket import Basket, Line, Tender
+    from loyalty_sdk.errors import (
+        AccessRefused,
+        AgentFailure,
+        AgentUnreachable,
+        BasketInvalid,
+        Busy,
+        Conflict,
+        CurrencyMismatch,
+        HoldNotOpen,
+        HoldUnknown,
+        InsufficientPoints,
+        InvalidRequest,
+        JournalUnavailable,
+        LoyaltyError,
+        NotFound,
+        OfflineCapExceeded,
+        OutcomeUnknown,
+        PrinterUnavailable,
+        ReceiptConflict,
+        ReceiptUnknown,
+        RedemptionRefused,
+        ReversalRefused,
+        RewardUnavailable,
+        ScanUnreadable,
+        TrainingMismatch,
+    )
+    from loyalty_sdk.model import (
+        Context,
+        Hold,
+        Member,
+        PrintJob,
+        Quote,
+        ReceiptBlock,
+        ReceiptKey,
+        ReturnLine,
+        Reversal,
+        RewardOffer,
+        Sale,
+        Scan,
+        ScannerStatus,
+        Status,
+    )
+    from loyalty_sdk.programme import Programme, parse_programme
+    from loyalty_sdk.till import AsyncTill, Till
+
+__all__ = [
+    "AccessRefused",
+    "AgentFailure",
+    "AgentUnreachable",
+    "AsyncTill",
+    "Basket",
+    "BasketInvalid",
+    "Busy",
+    "Conflict",
+    "Context",
+    "CurrencyMismatch",
+    "Hold",
+    "HoldNotOpen",
+    "HoldUnknown",
+    "InsufficientPoints",
+    "InvalidRequest",
+    "JournalUnavailable",
+    "Line",
+    "LoyaltyError",
+    "Member",
+    "NotFound",
+    "OfflineCapExceeded",
+    "OutcomeUnknown",
+    "PrintJob",
+    "PrinterUnavailable",
+    "Programme",
+    "Quote",
+    "ReceiptBlock",
+    "ReceiptConflict",
+    "ReceiptKey",
+    "ReceiptUnknown",
+    "RedemptionRefused",
+    "ReturnLine",
+    "Reversal",
+    "ReversalRefused",
+    "RewardOffer",
+    "RewardUnavailable",
+    "Sale",
+    "Scan",
+    "ScanUnreadable",
+    "ScannerStatus",
+    "Status",
+    "Tender",
+    "Till",
+    "TrainingMismatch",
+    "parse_programme",
+]
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    **dict.fromkeys(("Basket", "Line", "Tender"), "basket"),
+    **dict.fromkeys(("Programme", "parse_programme"), "programme"),
+    **dict.fromkeys(("AsyncTill", "Till"), "till"),
+    **dict.fromkeys(
+        (
+            "Context",
+            "Hold",
+            "Member",
+            "PrintJob",
+            "Quote",
+            "ReceiptBlock",
+            "ReceiptKey",
+            "ReturnLine",
+            "Reversal",
+            "RewardOffer",
+            "Sale",
+            "Scan",
+            "ScannerStatus",
+            "Status",
+        ),
+        "model",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module when it is first used; what stands in no other module is an error class."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,264 @@
+"""The calls of a `Till` as data: from arguments as a POS has them to a path and a body. No I/O.
+
+What cannot even be asked is refused here as InvalidRequest; everything that depends on the programme, on members or on
+earlier calls is judged by the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Literal, ParamSpec, TypeVar
+
+from loyalty_sdk._flow import Call
+from loyalty_sdk.basket import Basket, Tender
+from loyalty_sdk.codec import dumps
+from loyalty_sdk.errors import InvalidRequest, RewardUnavailable
+from loyalty_sdk.local import (
+    BODY_BYTES_MAX,
+    HoldRequest,
+    IdentifyCall,
+    OpenHolds,
+    OpenHoldsRequest,
+    PrintRequest,
+    QuoteRequest,
+    ReceiptBlockRequest,
+    ReleaseRequest,
+    ReversalRequest,
+    SaleRequest,
+)
+from loyalty_sdk.model import (
+    Context,
+    Hold,
+    Member,
+    PrintJob,
+    Quote,
+    ReceiptBlock,
+    ReceiptKey,
+    ReturnLine,
+    Reversal,
+    ReversalKind,
+    Sale,
+    Scan,
+    Status,
+)
+
+__all__ = [
+    "EVENTS_PATH",
+    "PATHS",
+    "hold_redemption",
+    "identify",
+    "open_holds",
+    "print_receipt",
+    "quote",
+    "receipt_block",
+    "record_sale",
+    "release",
+    "reverse_sale",
+    "status",
+    "where",
+]
+
+EVENTS_PATH = "/v1/events"
+PATHS = {
+    "identify": "/v1/members/identify",
+    "quote": "/v1/quotes",
+    "hold_redemption": "/v1/holds",
+    "release": "/v1/holds/release",
+    "open_holds": "/v1/holds/open",
+    "record_sale": "/v1/sales",
+    "reverse_sale": "/v1/reversals",
+    "receipt_block": "/v1/receipt-blocks",
+    "print_receipt": "/v1/print-jobs",
+    "status": "/v1/status",
+}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _checked(build: Callable[P, T]) -> Callable[P, T]:
+    """Let what the dataclasses and the codec refuse reach the POS as one error of the tree."""
+
+    @wraps(build)
+    def checked(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return build(*arguments, **named)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise InvalidRequest(f"{build.__name__}: {error}") from error
+
+    return checked
+
+
+@_checked
+def identify(context: Context, code: str | Scan) -> Call[Member]:
+    """Ask who a code is; a text counts as keyed by hand."""
+    scan = Scan(data=code, entry_method="keyed") if isinstance(code, str) else code
+    request = IdentifyCall(
+        context=context, data=scan.data, entry_method=scan.entry_method, symbology=scan.symbology
+    )
+    return _post("identify", request, Member, "question")
+
+
+@_checked
+def quote(context: Context, basket: Basket, member: Member | str | None) -> Call[Quote]:
+    """Ask what a basket earns and what may be redeemed on it."""
+    member_id = member.member_id if isinstance(member, Member) else member
+    return _post("quote", QuoteRequest(context=context, basket=basket, member_id=member_id), Quote, "question")
+
+
+@_checked
+def hold_redemption(
+    context: Context, quoted: Quote, reward_id: str | None, count: int, redemption_id: str
+) -> Call[Hold]:
+    """Earmark the points of a reward; without `reward_id`, of the one that the quote offers."""
+    if quoted.member_id is None:
+        raise RewardUnavailable("the quote names no member, so there is nothing to redeem; quote with the member")
+    request = HoldRequest(
+        context=context,
+        redemption_id=redemption_id,
+        basket=quoted.basket,
+        member_id=quoted.member_id,
+        reward_id=reward_id or _only_reward(quoted),
+        count=count,
+    )
+    return _post("hold_redemption", request, Hold, "keyed")
+
+
+def _only_reward(quoted: Quote) -> str:
+    offered = [offer.reward_id for offer in quoted.rewards if offer.count_max > 0]
+    if len(offered) == 1:
+        return offered[0]
+    if offered:
+        raise InvalidRequest(f"the quote offers several rewards; name one with reward_id: {', '.join(offered)}")
+    reasons = "; ".join(f"{offer.reward_id}: {offer.reason}" for offer in quoted.rewards)
+    raise RewardUnavailable(f"the quote offers no reward ({reasons or 'the programme has none'}); sell without one")
+
+
+@_checked
+def release(context: Context, hold: Hold | str, reason: str) -> Call[Hold]:
+    """Give a hold's points back."""
+    hold_id = hold.hold_id if isinstance(hold, Hold) else hold
+    return _post("release", ReleaseRequest(context=context, hold_id=hold_id, reason=reason), Hold, "keyed")
+
+
+@_checked
+def open_holds(context: Context) -> Call[OpenHolds]:
+    """List the register's holds that are neither spent nor released."""
+    return _post("open_holds", OpenHoldsRequest(context=context), OpenHolds, "question")
+
+
+@_checked
+def record_sale(
+    context: Context,
+    basket: Basket,
+    receipt_number: str,
+    tenders: Sequence[Tender],
+    *,
+    receipt_series: str,
+    member: Member | str | None,
+    hold: Hold | str | None,
+    rounding_minor: int,
+    occurred_at: datetime | None,
+) -> Call[Sale]:
+    """Record a paid sale; a hold names its member where `member` does not."""
+    if member is None and isinstance(hold, Hold):
+        member = hold.member_id
+    member_id, alias = _identity(member)
+    request = SaleRequest(
+        context=context,
+        receipt_number=receipt_number,
+        basket=basket,
+        tenders=tuple(tenders),
+        receipt_series=receipt_series,
+        member_id=member_id,
+        alias=alias,
+        hold_id=hold.hold_id if isinstance(hold, Hold) else hold,
+        rounding_minor=rounding_minor,
+        occurred_at=occurred_at,
+    )
+    return _post("record_sale", request, Sale, "keyed")
+
+
+@_checked
+def reverse_sale(
+    context: Context,
+    kind: ReversalKind,
+    receipt_number: str,
+    *,
+    original: ReceiptKey | Sale | None,
+    lines: Sequence[ReturnLine] | None,
+    basket: Basket | None,
+    member: Member | str | None,
+    tenders: Sequence[Tender],
+    receipt_series: str,
+    occurred_at: datetime | None,
+) -> Call[Reversal]:
+    """Record a void, a linked or an unlinked return."""
+    member_id, alias = _identity(member)
+    request = ReversalRequest(
+        context=context,
+        receipt_number=receipt_number,
+        kind=kind,
+        tenders=tuple(tenders),
+        receipt_series=receipt_series,
+        original=original.receipt if isinstance(original, Sale) else original,
+        lines=None if lines is None else tuple(lines),
+        basket=basket,
+        member_id=member_id,
+        alias=alias,
+        occurred_at=occurred_at,
+    )
+    return _post("reverse_sale", request, Reversal, "keyed")
+
+
+def _identity(member: Member | str | None) -> tuple[str | None, str | None]:
+    """Member id and alias: the alias travels only where the card could not be resolved."""
+    if not isinstance(member, Member):
+        return member, None
+    return member.member_id, None if member.member_id else member.alias
+
+
+@_checked
+def receipt_block(context: Context, recorded: Sale | Reversal | ReceiptKey, columns: int) -> Call[ReceiptBlock]:
+    """Ask for the loyalty part of a receipt."""
+    request = ReceiptBlockRequest(context=context, receipt=_key(recorded), columns=columns)
+    return _post("receipt_block", request, ReceiptBlock, "question")
+
+
+@_checked
+def print_receipt(context: Context, recorded: Sale | Reversal | ReceiptKey, copy: bool) -> Call[PrintJob]:
+    """Print a receipt where the agent owns the printer."""
+    request = PrintRequest(context=context, receipt=_key(recorded), copy=copy)
+    return _post("print_receipt", request, PrintJob, "every_time" if copy else "keyed")
+
+
+def _key(recorded: Sale | Reversal | ReceiptKey) -> ReceiptKey:
+    return recorded if isinstance(recorded, ReceiptKey) else recorded.receipt
+
+
+def status(context: Context) -> Call[Status]:
+    """Ask how the agent is."""
+    query = {
+        **where(context),
+        "business_date": context.business_date.isoformat(),
+        "training": "true" if context.training else "false",
+    }
+    return Call(
+        name="status", method="GET", path=PATHS["status"], answer=Status, effect="question", query=query
+    )
+
+
+def where(context: Context) -> dict[str, str]:
+    """Return the query that says who reads events."""
+    return {"store": context.store, "register": context.register, "cashier": context.cashier}
+
+
+def _post(
+    name: str, request: object, answer: type[T], effect: Literal["question", "keyed", "every_time"]
+) -> Call[T]:
+    body = dumps(request)
+    if len(body) > BODY_BYTES_MAX:
+        raise InvalidRequest(f"{name} has {len(body)} bytes, {BODY_BYTES_MAX} are allowed; split the basket")
+    return Call(name=name, method="POST", path=PATHS[name], answer=answer, effect=effect, body=body)

@@ -1,0 +1,258 @@
+"""Strict JSON for the vocabulary: dataclasses to JSON and back, and nothing that JSON lets slip.
+
+Decimals travel as strings, times as RFC 3339 with offset, bytes as base64. Refused are floats, NaN, duplicate keys,
+integers beyond 53 bits, a boolean where a number stands, lone surrogates, unknown fields and deep nesting.
+Every refusal names the place, as in `basket.lines[2].quantity`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+
+__all__ = ["INTEGER_MAX", "CodecError", "decode", "dumps", "encode", "loads"]
+
+INTEGER_MAX = 2**53 - 1
+_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
+
+T = TypeVar("T")
+Decoder = Callable[[Any, str], Any]
+
+
+class CodecError(ValueError):
+    """The JSON is malformed or does not fit; the text names the place and what would be right."""
+
+
+def dumps(value: object) -> bytes:
+    """Encode a dataclass or plain JSON value as compact UTF-8 JSON on one line."""
+    try:
+        return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise CodecError("a text holds half a surrogate pair; send whole characters") from None
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON strictly. Raises CodecError. The caller caps the size."""
+    try:
+        return json.loads(
+            data, parse_float=_refuse_float, parse_constant=_refuse_float, object_pairs_hook=_unique_object
+        )
+    except CodecError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CodecError(f"not JSON: {error}") from None
+
+
+def encode(value: Any) -> Any:
+    """Turn a dataclass into JSON values: field by field, in the order of its definition."""
+    kind = type(value)
+    if kind is str or kind is int or value is None or kind is bool:
+        return value
+    if is_dataclass(kind):
+        return {name: encode(getattr(value, name)) for name in _field_names(kind)}
+    if kind is tuple or kind is list:
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    if kind is Decimal:
+        return _decimal_text(value)
+    if isinstance(value, datetime):
+        return _datetime_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{kind.__name__} has no JSON form here")
+
+
+def decode(cls: type[T], data: Any, place: str = "") -> T:
+    """Build `cls` (a dataclass) from JSON values. Raises CodecError naming the place.
+
+    A ValueError from the dataclass' own checks is passed on with the place in front; an error of the SDK
+    (BasketInvalid, …) passes as it is.
+    """
+    decoder: Decoder = _decoder(cls)  # type: ignore[arg-type]  # a class is hashable
+    result: T = decoder(data, place)
+    return result
+
+
+@cache
+def _field_names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
+
+
+@cache
+def _decoder(annotation: Any) -> Decoder:
+    """Compile the decoder of one annotation; an annotation outside the vocabulary is a programming error."""
+    if is_dataclass(annotation):
+        return _dataclass_decoder(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return _optional_decoder(next(a for a in arguments if a is not type(None)))
+    if origin is Literal:
+        return _literal_decoder(arguments)
+    if origin is tuple:
+        return _sequence_decoder(_decoder(arguments[0]))
+    if origin is dict:
+        return _mapping_decoder(_decoder(arguments[1]))
+    return _SCALARS[annotation]
+
+
+def _dataclass_decoder(cls: Any) -> Decoder:
+    hints = get_type_hints(cls)
+    table = {field.name: (_decoder(hints[field.name]), _is_required(field)) for field in fields(cls)}
+    required = [name for name, (_, needed) in table.items() if needed]
+
+    def decode_object(data: Any, place: str) -> Any:
+        if not isinstance(data, dict):
+            _refuse(place, "an object", data)
+        prefix = f"{place}." if place else ""
+        for name in required:
+            if name not in data:
+                raise CodecError(f"{prefix}{name} is missing")
+        values = {}
+        for name, item in data.items():
+            if name not in table:
+                raise CodecError(f"{prefix}{name} is not a field here; there are: {', '.join(table)}")
+            values[name] = table[name][0](item, prefix + name)
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise CodecError(f"{place}: {error}" if place else str(error)) from None
+
+    return decode_object
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _optional_decoder(inner_annotation: Any) -> Decoder:
+    inner = _decoder(inner_annotation)
+    return lambda data, place: None if data is None else inner(data, place)
+
+
+def _literal_decoder(allowed: tuple[Any, ...]) -> Decoder:
+    def decode_literal(data: Any, place: str) -> Any:
+        if data not in allowed or isinstance(data, bool):
+            _refuse(place, "one of " + ", ".join(map(str, allowed)), data)
+        return data
+
+    return decode_literal
+
+
+def _sequence_decoder(inner: Decoder) -> Decoder:
+    def decode_sequence(data: Any, place: str) -> Any:
+        if not isinstance(data, list):
+            _refuse(place, "a list", data)
+        return tuple(inner(item, f"{place}[{index}]") for index, item in enumerate(data))
+
+    return decode_sequence
+
+
+def _mapping_decoder(inner: Decoder) -> Decoder:
+    def decode_mapping(data: Any, place: str) -> Any:
+        if not isinstance(data, dict):
+            _refuse(place, "an object", data)
+        return {key: inner(item, f"{place}.{key}") for key, item in data.items()}
+
+    return decode_mapping
+
+
+def _decode_text(data: Any, place: str) -> str:
+    if not isinstance(data, str):
+        _refuse(place, "a text", data)
+    if not data.isascii() and any("\ud800" <= character <= "\udfff" for character in data):
+        _refuse(place, "whole characters, not half a surrogate pair", data)
+    return data
+
+
+def _decode_integer(data: Any, place: str) -> int:
+    if type(data) is not int or not -INTEGER_MAX <= data <= INTEGER_MAX:
+        _refuse(place, "a whole number of at most 53 bits", data)
+    return data
+
+
+def _decode_boolean(data: Any, place: str) -> bool:
+    if not isinstance(data, bool):
+        _refuse(place, "true or false", data)
+    return data
+
+
+def _decode_decimal(data: Any, place: str) -> Decimal:
+    text = _decode_text(data, place)
+    if not _DECIMAL.fullmatch(text):
+        _refuse(place, 'a decimal written as a text, as "1.250", of at most 12 digits and 6 decimals', data)
+    return Decimal(text)
+
+
+def _decode_date(data: Any, place: str) -> date:
+    try:
+        return date.fromisoformat(_decode_text(data, place))
+    except ValueError:
+        _refuse(place, "a date as 2026-05-01", data)
+
+
+def _decode_datetime(data: Any, place: str) -> datetime:
+    try:
+        value = datetime.fromisoformat(_decode_text(data, place))
+    except ValueError:
+        _refuse(place, "a time as 2026-05-01T09:30:00+01:00", data)
+    if value.tzinfo is None:
+        _refuse(place, "a time with its offset, as 2026-05-01T09:30:00+01:00", data)
+    return value
+
+
+def _decode_bytes(data: Any, place: str) -> bytes:
+    try:
+        return base64.b64decode(_decode_text(data, place), validate=True)
+    except (binascii.Error, ValueError):
+        _refuse(place, "base64", data)
+
+
+_SCALARS: dict[Any, Decoder] = {
+    str: _decode_text,
+    int: _decode_integer,
+    bool: _decode_boolean,
+    Decimal: _decode_decimal,
+    date: _decode_date,
+    datetime: _decode_datetime,
+    bytes: _decode_bytes,
+    Any: lambda data, place: data,
+}
+
+
+def _decimal_text(value: Decimal) -> str:
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _datetime_text(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise CodecError("a time without its offset; use datetime.now().astimezone()")
+    return value.isoformat(timespec="milliseconds")
+
+
+def _refuse(place: str, wanted: str, data: Any) -> NoReturn:
+    shown = repr(data)
+    raise CodecError(f"{place or 'the body'} must be {wanted}, not {shown if len(shown) <= 60 else shown[:57] + '…'}")
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise CodecError(f"{text} is a floating-point number; write decimals as texts and money in minor units")
+
+
+def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise CodecError("an object names the same field twice")
+    return unique

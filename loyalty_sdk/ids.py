@@ -1,0 +1,21 @@
+"""UUID version 7 from an injected clock and injected randomness (RFC 9562, section 5.7).
+
+Version 7 keeps keys in time order, which makes unique indexes several times cheaper to fill than version 4. The
+standard library offers it only from Python 3.14 on, and with its own clock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+__all__ = ["uuid7"]
+
+
+def uuid7(now: datetime, random_bytes: Callable[[int], bytes]) -> str:
+    """Return a UUIDv7 as 36 lower-case characters; `random_bytes(n)` gives n bytes (`os.urandom` in programs)."""
+    milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    tail = int.from_bytes(random_bytes(10), "big")
+    value = milliseconds << 80 | 0x7 << 76 | (tail >> 62 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
+    return str(uuid.UUID(int=value))

@@ -1,0 +1,156 @@
+"""The local API as data: what a POS asks of the agent on its machine. The agent's OpenAPI is made from these classes.
+
+Every call names its `context`. Answers are the classes of `loyalty_sdk.model`; errors are RFC 9457 problem documents
+whose `type` maps to one class of `loyalty_sdk.errors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from loyalty_sdk.basket import Basket, Tender
+from loyalty_sdk.model import Context, EntryMethod, Hold, ReceiptKey, ReturnLine, ReversalKind
+
+__all__ = [
+    "BODY_BYTES_MAX",
+    "HoldRequest",
+    "IdentifyCall",
+    "OpenHolds",
+    "OpenHoldsRequest",
+    "PrintRequest",
+    "QuoteRequest",
+    "ReceiptBlockRequest",
+    "ReleaseRequest",
+    "ReversalRequest",
+    "SaleRequest",
+]
+
+BODY_BYTES_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyCall:
+    """POST /v1/members/identify → Member."""
+
+    context: Context
+    data: str
+    entry_method: EntryMethod = "scanned"
+    symbology: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRequest:
+    """POST /v1/quotes → Quote."""
+
+    context: Context
+    basket: Basket
+    member_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRequest:
+    """POST /v1/holds → Hold. Idempotent by `redemption_id`, a UUID that the caller makes; it becomes the hold's id."""
+
+    context: Context
+    redemption_id: str
+    basket: Basket
+    member_id: str
+    reward_id: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """POST /v1/holds/release → Hold. Releasing a released hold again answers the same."""
+
+    context: Context
+    hold_id: str
+    reason: str = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHoldsRequest:
+    """POST /v1/holds/open → OpenHolds: the open holds of the context's store and register."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHolds:
+    """The holds that are neither spent nor released, oldest first."""
+
+    holds: tuple[Hold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleRequest:
+    """POST /v1/sales → Sale. Idempotent by the receipt key that context, series and number make.
+
+    `alias` is set, and `member_id` is not, for a card that could not be resolved. `occurred_at` is set for a sale
+    that is recorded later than it happened.
+    """
+
+    context: Context
+    receipt_number: str
+    basket: Basket
+    tenders: tuple[Tender, ...]
+    receipt_series: str = ""
+    member_id: str | None = None
+    alias: str | None = None
+    hold_id: str | None = None
+    rounding_minor: int = 0
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReversalRequest:
+    """POST /v1/reversals → Reversal. Idempotent by its own receipt key.
+
+    A void or linked return names `original`; `lines` None means all that is left. An unlinked return brings a
+    `basket` with positive quantities and, for a member, `member_id` or `alias`. Tenders are what is paid back,
+    as positive amounts.
+    """
+
+    context: Context
+    receipt_number: str
+    kind: ReversalKind
+    tenders: tuple[Tender, ...] = ()
+    receipt_series: str = ""
+    original: ReceiptKey | None = None
+    lines: tuple[ReturnLine, ...] | None = None
+    basket: Basket | None = None
+    member_id: str | None = None
+    alias: str | None = None
+    occurred_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        linked = self.kind != "unlinked_return"
+        if linked != (self.original is not None) or linked == (self.basket is not None):
+            raise ValueError("a void or return names its original, an unlinked return brings a basket")
+        if self.lines is not None and self.kind != "return":
+            raise ValueError("only a linked return names lines; a void reverses the whole sale")
+        if linked and (self.member_id or self.alias):
+            raise ValueError("a linked reversal takes its member from the original sale")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptBlockRequest:
+    """POST /v1/receipt-blocks → ReceiptBlock for a recorded sale or reversal, `columns` wide."""
+
+    context: Context
+    receipt: ReceiptKey
+    columns: int = 42
+
+    def __post_init__(self) -> None:
+        if not 20 <= self.columns <= 80:
+            raise ValueError("columns must be from 20 to 80")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintRequest:
+    """POST /v1/print-jobs → PrintJob: prints the receipt once; with `copy`, a further one marked as a copy."""
+
+    context: Context
+    receipt: ReceiptKey
+    copy: bool = False

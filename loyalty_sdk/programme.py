@@ -1,0 +1,162 @@
+"""The programme document as data: every rule of a loyalty programme, versioned and signed by central.
+
+The format is described in docs/programme.md. `parse_programme` accepts exactly that format and names what is wrong and
+where. The document itself computes nothing: see `loyalty_sdk.rules`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loyalty_sdk.codec import CodecError, decode, loads
+
+__all__ = [
+    "EarningRule",
+    "OfflineCaps",
+    "Programme",
+    "ReceiptTexts",
+    "Reward",
+    "Rounding",
+    "Selection",
+    "parse_programme",
+]
+
+PROGRAMME_BYTES_MAX = 1_000_000
+RULES_MAX = 1_000
+
+RoundingMode = Literal["floor", "ceiling", "half_up", "half_even"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A set of lines by category or sku; a line belongs to it when either matches."""
+
+    categories: tuple[str, ...] = ()
+    skus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounding:
+    """How a rule gets to whole numbers: the mode; over the basket or line by line; whole points or whole steps."""
+
+    mode: RoundingMode = "floor"
+    scope: Literal["basket", "line"] = "basket"
+    unit: Literal["point", "step"] = "point"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarningRule:
+    """`points` for every `per_minor` spent (kind `amount`) or for every unit bought (kind `item`).
+
+    Only lines of `included` count (all lines where it is absent), never lines of `excluded`. Below
+    `minimum_spend_minor`, summed over the counting lines, the rule gives nothing.
+    """
+
+    id: str
+    kind: Literal["amount", "item"]
+    points: int
+    per_minor: int = 0
+    minimum_spend_minor: int = 0
+    included: Selection | None = None
+    excluded: Selection = Selection()
+    rounding: Rounding = Rounding()
+
+    def __post_init__(self) -> None:
+        if self.points < 1:
+            raise ValueError("points must be 1 or more")
+        if (self.kind == "amount") != (self.per_minor >= 1):
+            raise ValueError("per_minor belongs to kind amount, and is 1 or more there")
+        if self.minimum_spend_minor < 0:
+            raise ValueError("minimum_spend_minor must be 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reward:
+    """`points` for a discount of `discount_minor` on the basket, up to `count_per_sale_max` times in one sale."""
+
+    id: str
+    points: int
+    discount_minor: int
+    minimum_spend_minor: int = 0
+    count_per_sale_max: int = 1
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.points < 1 or self.discount_minor < 1 or self.count_per_sale_max < 1:
+            raise ValueError("points, discount_minor and count_per_sale_max must be 1 or more")
+        if self.minimum_spend_minor < 0:
+            raise ValueError("minimum_spend_minor must be 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineCaps:
+    """What a terminal may redeem without central, and what central sets aside for that ahead of time.
+
+    `points_per_sale_max` and `points_per_member_max`, `redemptions_per_member_max` count what was held since the last
+    contact with central; after `hours_since_contact_max` nothing is redeemed offline. A grant ahead holds at most
+    `grant_ahead_points_max` of a member's points and expires after `grant_hours`.
+    """
+
+    points_per_sale_max: int = 0
+    points_per_member_max: int = 0
+    redemptions_per_member_max: int = 0
+    hours_since_contact_max: int = 0
+    grant_ahead_points_max: int = 0
+    grant_hours: int = 72
+
+    def __post_init__(self) -> None:
+        caps = (
+            self.points_per_sale_max,
+            self.points_per_member_max,
+            self.redemptions_per_member_max,
+            self.hours_since_contact_max,
+            self.grant_ahead_points_max,
+        )
+        if min(caps) < 0 or not 1 <= self.grant_hours <= 8_760:
+            raise ValueError("caps must be 0 or more, and grant_hours from 1 to 8760")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptTexts:
+    """What a printed receipt says around the sale: the locale of its words and numbers, header and footer lines."""
+
+    locale: str = "en"
+    header: tuple[str, ...] = ()
+    footer: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programme:
+    """One version of a programme. Rules add up; a reward's discount lowers what is earned where the basis is `paid`."""
+
+    format: Literal["loyalty-programme-1"]
+    name: str
+    version: int
+    currency: str
+    earning_basis: Literal["gross", "paid"] = "paid"
+    earning: tuple[EarningRule, ...] = ()
+    rewards: tuple[Reward, ...] = ()
+    offline: OfflineCaps = OfflineCaps()
+    receipt: ReceiptTexts = ReceiptTexts()
+
+    def __post_init__(self) -> None:
+        if self.version < 1:
+            raise ValueError("version counts from 1")
+        if len(self.currency) != 3 or not (self.currency.isascii() and self.currency.isupper()):
+            raise ValueError(f"currency {self.currency!r} is not an ISO 4217 code as EUR or BRL")
+        for field, items in (("earning", self.earning), ("rewards", self.rewards)):
+            ids = [item.id for item in items]
+            if len(ids) > RULES_MAX or len(set(ids)) != len(ids) or "" in ids:
+                raise ValueError(f"{field}: at most {RULES_MAX} rules, each with an id of its own")
+
+    def reward(self, reward_id: str) -> Reward | None:
+        """Return the reward of that id, or None."""
+        return next((reward for reward in self.rewards if reward.id == reward_id), None)
+
+
+def parse_programme(document: bytes | str) -> Programme:
+    """Read a programme document (docs/programme.md). Raises CodecError, which names the place and the remedy."""
+    if len(document) > PROGRAMME_BYTES_MAX:
+        raise CodecError(f"the programme document exceeds {PROGRAMME_BYTES_MAX} bytes")
+    return decode(Programme, loads(document))

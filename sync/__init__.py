@@ -1,0 +1,1 @@
+"""The terminal's memory: journal, replica, grants, and the exchange with central."""

@@ -1,0 +1,117 @@
+"""One transaction of the terminal's database, as commands see it: statements, single facts, and appending entries.
+
+Seq and hash are assigned here, inside the writer, and nowhere else (Law 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult
+
+from loyalty_sdk.codec import encode
+from loyalty_sdk.envelope import (
+    ENVELOPE_VERSION,
+    Entry,
+    EntryBody,
+    EntryKind,
+    GrantUse,
+    attachment_hash,
+    chain_hash,
+    encode_entry,
+)
+from loyalty_sdk.model import ReceiptKey
+from sync.host import Host
+from sync.identity import Identity
+
+__all__ = ["Head", "Transaction"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The last entry of the journal: its seq and chain hash."""
+
+    seq: int
+    hash: bytes
+    journal: str
+
+
+class Transaction:
+    """A transaction that is open on the writing connection."""
+
+    def __init__(self, connection: Connection, head: Head, identity: Identity, host: Host) -> None:
+        self.connection = connection
+        self.head = head
+        self.identity = identity
+        self.host = host
+
+    def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
+        """Run one SQL statement with `?` parameters."""
+        return self.connection.exec_driver_sql(statement, parameters)
+
+    def meta(self, name: str) -> str | None:
+        """Return a single fact, None where it was never set."""
+        value: str | None = self.execute("SELECT value FROM meta WHERE name = ?", (name,)).scalar()
+        return value
+
+    def set_meta(self, **facts: str) -> None:
+        """Set single facts."""
+        for fact in facts.items():
+            self.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", fact)
+
+    def central_time_seen(self) -> datetime | None:
+        """Return the latest time of central that this terminal has seen."""
+        text = self.meta("central_time_seen")
+        return datetime.fromisoformat(text) if text else None
+
+    def see_central_time(self, central_time: datetime) -> None:
+        """Note a contact with central: when, by our clock, and the latest time it told."""
+        seen = self.central_time_seen()
+        latest = central_time if seen is None else max(seen, central_time)
+        self.set_meta(central_time_seen=encode(latest), contact_at=encode(self.host.now()))
+
+    def append(
+        self,
+        kind: EntryKind,
+        body: EntryBody,
+        *,
+        entry_id: str | None = None,
+        occurred_at: datetime | None = None,
+        receipt_key: ReceiptKey | None = None,
+        programme_version: int | None = None,
+        snapshot_revision: int | None = None,
+        grants: Sequence[GrantUse] = (),
+        sealed: bytes | None = None,
+        member_id: str | None = None,
+        points: int = 0,
+    ) -> Entry:
+        """Append an entry; `points` is its effect on the member's balance. `sealed` travels beside it (Law 12)."""
+        entry = Entry(
+            v=ENVELOPE_VERSION,
+            terminal=self.identity.terminal,
+            journal=self.head.journal,
+            seq=self.head.seq + 1,
+            id=entry_id or self.host.new_id(),
+            kind=kind,
+            occurred_at=occurred_at or self.host.now(),
+            central_time_seen=self.central_time_seen(),
+            receipt_key=receipt_key,
+            programme_version=programme_version,
+            snapshot_revision=snapshot_revision,
+            grants=tuple(grants),
+            attachment_hash=None if sealed is None else attachment_hash(sealed),
+            body=body,
+        )
+        data = encode_entry(entry)
+        head = Head(seq=entry.seq, hash=chain_hash(self.head.hash, data), journal=self.head.journal)
+        self.execute(
+            "INSERT INTO entries (seq, id, kind, bytes, hash, member_id, points) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (entry.seq, entry.id, kind, data, head.hash, member_id, points),
+        )
+        if sealed is not None:
+            self.execute("INSERT INTO attachments VALUES (?, ?, ?)", (entry.seq, entry.attachment_hash, sealed))
+        self.head = head
+        return entry

@@ -1,0 +1,1 @@
+"""The daemon at the till: configuration, bootstrap, services, local API, command line, demo and replay."""

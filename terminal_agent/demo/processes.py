@@ -1,0 +1,283 @@
+"""Central and agents as real processes, for demo and replay: started, awaited, killed, started again, ended for sure.
+
+The programs are those beside the running Python; central is never imported. What they print goes to log files, whose
+end is shown when something fails. Sells nothing and checks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+__all__ = ["Agent", "Central", "ProcessFailed", "Processes", "wait_until"]
+
+READY_TIMEOUT_S = 30.0
+COMMAND_TIMEOUT_S = 300.0
+STOP_TIMEOUT_S = 15.0
+POLL_S = 0.01
+LOG_TAIL_LINES = 15
+# sockaddr_un holds 108 bytes on Linux, 104 on macOS, with the closing zero.
+SOCKET_PATH_BYTES_MAX = 103
+
+
+class ProcessFailed(Exception):
+    """A program is missing, ended, or was not ready in time; the text shows the end of its log."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+    """Poll until the condition holds. Raises ProcessFailed, which says what was waited for."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise ProcessFailed(f"waited {timeout_s:g} s in vain for {what}")
+        time.sleep(POLL_S)
+
+
+class Processes:
+    """Every process that was started; leaving the context ends them, on errors, Ctrl-C, SIGTERM and SIGHUP too."""
+
+    def __init__(self) -> None:
+        self._running: list[Process] = []
+        self._undo = ExitStack()
+
+    def start(self, command: Sequence[str], log: Path, ready: str) -> Process:
+        """Start a program and wait until it prints a line that starts with `ready`. Raises ProcessFailed."""
+        process = Process(command, log)
+        self._running.append(process)
+        process.await_line(ready)
+        return process
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                self._undo.callback(signal.signal, number, signal.signal(number, _leave))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._running:
+            process.kill()
+        self._undo.close()
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+class Process:
+    """One started program, in a session of its own, so that Ctrl-C at the terminal reaches it in our order only."""
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self._name = Path(command[0]).name
+        self._log = log
+        self.line = ""
+        with log.open("ab") as file:
+            self._offset = file.tell()
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the program still runs."""
+        return self._popen.poll() is None
+
+    def await_line(self, start: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait for a line of this life of the program; it is then in `line`. Raises ProcessFailed."""
+        deadline = time.monotonic() + timeout_s
+        while not self._find(start):
+            if not self.is_running:
+                raise self._failed(f"ended with status {self._popen.returncode} before it was ready")
+            if time.monotonic() > deadline:
+                raise self._failed(f"was not ready within {timeout_s:g} s")
+            time.sleep(POLL_S)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a power cut would, and all that it started."""
+        if self.is_running:
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def stop(self) -> None:
+        """End it with SIGTERM. Raises ProcessFailed where it does not end in time; it is killed then."""
+        self._popen.terminate()
+        try:
+            self._popen.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise self._failed(f"did not end within {STOP_TIMEOUT_S:g} s of SIGTERM") from None
+
+    def _find(self, start: str) -> bool:
+        with self._log.open("rb") as file:
+            file.seek(self._offset)
+            lines = file.read().decode(errors="replace").splitlines(keepends=True)
+        whole = (line.strip() for line in lines if line.endswith("\n"))
+        self.line = next((line for line in whole if line.startswith(start)), "")
+        return bool(self.line)
+
+    def _failed(self, what: str) -> ProcessFailed:
+        lines = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        tail = "\n".join(f"    {line}" for line in lines) or "    (nothing)"
+        return ProcessFailed(f"{self._name} {what}. The end of {self._log}:\n{tail}")
+
+
+class Central:
+    """`loyalty-central` on a database: SQLite in `directory`, or the database of `database_url`.
+
+    The port is free chosen at the first start and the same after every restart.
+    """
+
+    def __init__(self, processes: Processes, directory: Path, database_url: str | None = None) -> None:
+        self._processes = processes
+        self._directory = directory
+        self._process: Process | None = None
+        self._port = 0
+        self.database = directory / "central.db"
+        self.database_url = database_url or f"sqlite:///{self.database}"
+
+    @property
+    def url(self) -> str:
+        """The address, once it was started."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def initialise(self, programme: Path, tenant: str) -> None:
+        """Make schema, tenant and keys, and activate the programme. Raises ProcessFailed."""
+        self.command("init", "--tenant", tenant, "--programme", str(programme))
+
+    def start(self) -> None:
+        """Serve, and wait until it is ready. Raises ProcessFailed."""
+        arguments = self._arguments("serve", "--port", str(self._port))
+        self._process = self._processes.start(arguments, self._directory / "central.log", "loyalty-central listens on")
+        self._port = int(self._process.line.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        if self._process:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """End it with SIGTERM."""
+        if self._process:
+            self._process.stop()
+
+    def add_terminal(self, name: str) -> str:
+        """Return a one-time code for a new terminal."""
+        return str(json.loads(self.command("terminal", "add", name, "--json"))["code"])
+
+    def import_members(self, file: Path) -> None:
+        """Import members from a CSV file with the columns alias,name."""
+        self.command("member", "import", str(file))
+
+    def recall_grants(self) -> None:
+        """Want every open grant back from every terminal."""
+        self.command("terminal", "recall", "--all")
+
+    def command(self, *arguments: str) -> str:
+        """Run one command of `loyalty-central` to its end and return what it printed. Raises ProcessFailed."""
+        return _run(self._arguments(*arguments))
+
+    def _arguments(self, *arguments: str) -> list[str]:
+        keys = str(self._directory / "central.keys.json")
+        return [_program("loyalty-central"), *arguments, "--database", self.database_url, "--keys", keys]
+
+
+class Agent:
+    """`loyalty-agent` in a directory of its own."""
+
+    def __init__(self, processes: Processes, directory: Path) -> None:
+        self._processes = processes
+        self._process: Process | None = None
+        self.directory = directory
+        self.failpoints = directory / "failpoints"
+        self.journal = directory / "journal.db"
+        self.kills = 0
+
+    @property
+    def address(self) -> str:
+        """The address of its local API, once it was started."""
+        if self._process is None:
+            raise ProcessFailed(f"the agent in {self.directory} was not started; call start() first")
+        return self._process.line.rpartition(" ")[2]
+
+    @property
+    def token(self) -> str:
+        """The bearer token of its local API."""
+        return (self.directory / "token").read_text().strip()
+
+    def enrol(self, central_url: str, code: str) -> None:
+        """Make key and configuration and enrol at central. Raises ProcessFailed."""
+        _check_socket_path(self.directory / "agent.sock")
+        options = ["--central", central_url, "--code", code, "--directory", str(self.directory)]
+        _run([_program("loyalty-agent"), "init", *options])
+        self.failpoints.mkdir()
+
+    def configure(self, tables: str) -> None:
+        """Append TOML tables to the agent's configuration: its scanners and printers."""
+        with (self.directory / "agent.toml").open("a", encoding="utf-8") as file:
+            file.write(f"\n{tables}")
+
+    def start(self) -> None:
+        """Run, and wait until it is ready. Raises ProcessFailed."""
+        command = [_program("loyalty-agent"), "run", "--directory", str(self.directory)]
+        command += ["--failpoints", str(self.failpoints)]
+        self._process = self._processes.start(command, self.directory / "agent.log", "loyalty-agent listens on")
+
+    def kill(self) -> None:
+        """End it with SIGKILL, and count it."""
+        if self._process:
+            self._process.kill()
+            self.kills += 1
+
+    def stop(self) -> None:
+        """End it with SIGTERM."""
+        if self._process:
+            self._process.stop()
+
+    def arm(self, failpoint: str) -> Path:
+        """Let the agent stop dead when it comes to the failpoint; return the file that appears when it is there."""
+        armed = self.failpoints / failpoint
+        reached = armed.with_name(f"{failpoint}.reached")
+        reached.unlink(missing_ok=True)
+        armed.touch()
+        return reached
+
+
+def _program(name: str) -> str:
+    # Beside the interpreter first: a virtual environment that is not activated is not on the path.
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        raise ProcessFailed(
+            f"{name} is not installed beside {sys.executable}: pip install 'pos-loyalty-agent[central]'"
+        )
+    return found
+
+
+def _run(command: Sequence[str]) -> str:
+    shown = " ".join([Path(command[0]).name, *command[1:3]])
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        raise ProcessFailed(f"{shown} … did not end within {COMMAND_TIMEOUT_S:g} s") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip() or "(nothing)"
+        raise ProcessFailed(f"{shown} … ended with status {done.returncode} and said:\n    {said}")
+    return done.stdout
+
+
+def _check_socket_path(path: Path) -> None:
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        raise ProcessFailed(f"{path} is too long for a Unix socket; choose a shorter --directory")
