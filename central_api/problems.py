@@ -25,6 +25,7 @@ STATUS_BY_TYPE: Mapping[str, int] = {
     "encoding-refused": 415,
     "too-many-requests": 429,
     "central-failure": 500,
+    "busy": 503,
 }
 
 

@@ -90,7 +90,8 @@ class Unfit(Exception):
 class EntryRow:
     """An authentic entry: where it stands, its exact bytes, and what central made of it.
 
-    `entry` is None where the bytes cannot be read; `unfit` then says why. `alias` is what its attachment holds.
+    `entry` is None where the bytes cannot be read; `unfit` then says why. `sealed` is its attachment as the terminal
+    sealed it, `opened` the same in clear. `waited_for` is what a stored entry was held for.
     """
 
     terminal: str
@@ -104,10 +105,11 @@ class EntryRow:
     entry: Entry | None = None
     id_claimed: str = ""
     sealed: bytes | None = None
-    alias: str | None = None
+    opened: bytes | None = None
     alias_digest: str | None = None
     unfit: str = ""
     is_duplicate: bool = False
+    waited_for: str = ""
     verdict: Verdict = Verdict(outcome="quarantined")
 
     @property

@@ -98,6 +98,13 @@ class SerialLine:
         except _FAILURES as error:
             raise self._lost(error) from error
 
+    def read_waiting(self) -> bytes:
+        """Return what has arrived already, without waiting. Raises DeviceLost."""
+        try:
+            return self._serial.read(self._serial.in_waiting)
+        except _FAILURES as error:
+            raise self._lost(error) from error
+
     def write(self, data: bytes) -> None:
         """Hand all of `data` over within the write timeout; wait as long again until the wire has taken it.
 

@@ -9,7 +9,16 @@ from typing import TypeVar
 from loyalty_sdk.codec import CodecError, decode, loads
 from loyalty_sdk.errors import AgentFailure, Busy, LoyaltyError, OutcomeUnknown, error_class
 
-__all__ = ["ANSWER_BYTES_MAX", "Answer", "AnswerHead", "BoundedBody", "is_transient", "is_unknown", "read_answer", "refuse_head"]
+__all__ = [
+    "ANSWER_BYTES_MAX",
+    "Answer",
+    "AnswerHead",
+    "BoundedBody",
+    "is_transient",
+    "is_unknown",
+    "read_answer",
+    "refuse_head",
+]
 
 # A quote holds the basket that was asked about, which is at most BODY_BYTES_MAX.
 ANSWER_BYTES_MAX = 4_000_000

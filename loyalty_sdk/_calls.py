@@ -47,6 +47,7 @@ from loyalty_sdk.model import (
 __all__ = [
     "EVENTS_PATH",
     "PATHS",
+    "events",
     "hold_redemption",
     "identify",
     "open_holds",
@@ -57,7 +58,6 @@ __all__ = [
     "release",
     "reverse_sale",
     "status",
-    "where",
 ]
 
 EVENTS_PATH = "/v1/events"
@@ -95,9 +95,7 @@ def _checked(build: Callable[P, T]) -> Callable[P, T]:
 def identify(context: Context, code: str | Scan) -> Call[Member]:
     """Ask who a code is; a text counts as keyed by hand."""
     scan = Scan(data=code, entry_method="keyed") if isinstance(code, str) else code
-    request = IdentifyCall(
-        context=context, data=scan.data, entry_method=scan.entry_method, symbology=scan.symbology
-    )
+    request = IdentifyCall(context=context, data=scan.data, entry_method=scan.entry_method, symbology=scan.symbology)
     return _post("identify", request, Member, "question")
 
 
@@ -241,23 +239,24 @@ def _key(recorded: Sale | Reversal | ReceiptKey) -> ReceiptKey:
 def status(context: Context) -> Call[Status]:
     """Ask how the agent is."""
     query = {
-        **where(context),
+        **_where(context),
         "business_date": context.business_date.isoformat(),
         "training": "true" if context.training else "false",
     }
-    return Call(
-        name="status", method="GET", path=PATHS["status"], answer=Status, effect="question", query=query
-    )
+    return Call(name="status", method="GET", path=PATHS["status"], answer=Status, effect="question", query=query)
 
 
-def where(context: Context) -> dict[str, str]:
-    """Return the query that says who reads events."""
+def events(context: Context) -> Call[Scan]:
+    """Listen to the register's scanners; what comes is a stream of server-sent events."""
+    query = _where(context)
+    return Call(name="scans", method="GET", path=EVENTS_PATH, answer=Scan, effect="question", query=query)
+
+
+def _where(context: Context) -> dict[str, str]:
     return {"store": context.store, "register": context.register, "cashier": context.cashier}
 
 
-def _post(
-    name: str, request: object, answer: type[T], effect: Literal["question", "keyed", "every_time"]
-) -> Call[T]:
+def _post(name: str, request: object, answer: type[T], effect: Literal["question", "keyed", "every_time"]) -> Call[T]:
     body = dumps(request)
     if len(body) > BODY_BYTES_MAX:
         raise InvalidRequest(f"{name} has {len(body)} bytes, {BODY_BYTES_MAX} are allowed; split the basket")

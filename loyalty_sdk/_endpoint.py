@@ -48,8 +48,9 @@ class Endpoint:
         try:
             with open(self.token_path, encoding="ascii") as file:
                 token = file.read(TOKEN_BYTES_MAX).strip()
-        except FileNotFoundError:
-            return self._missing()
+        except (FileNotFoundError, NotADirectoryError):
+            self._refuse_missing()
+            return None
         except (OSError, ValueError) as error:
             raise AccessRefused(
                 f"the token file {self.token_path} cannot be read ({error}); run the POS as a user who may, "
@@ -57,7 +58,7 @@ class Endpoint:
             ) from None
         return token if _is_token(token) else self._refuse_empty()
 
-    def _missing(self) -> None:
+    def _refuse_missing(self) -> None:
         """A missing token beside a missing socket means no agent, which the connection will say; else it is refused."""
         if self.socket_path and os.path.exists(self.socket_path):
             raise AccessRefused(
@@ -66,9 +67,7 @@ class Endpoint:
             )
 
     def _refuse_empty(self) -> str:
-        raise AccessRefused(
-            f"{self.token_path} holds no token; restart the agent, give token= or set {TOKEN_VARIABLE}"
-        )
+        raise AccessRefused(f"{self.token_path} holds no token; restart the agent, give token= or set {TOKEN_VARIABLE}")
 
 
 def resolve_endpoint(agent: str | None, token: str | None, environment: Mapping[str, str]) -> Endpoint:

@@ -1,6 +1,6 @@
-"""One call to the agent as a generator: it yields what is to be sent and how long to pause, and receives what came of it.
+"""One call to the agent as a generator: it yields what to send and how long to pause, and receives what came of it.
 
-No I/O. `loyalty_sdk._connection` drives a flow with httpx, blocking or not; a test drives it by hand.
+No I/O. `_blocking` and `_awaiting` drive a flow with httpx; a test drives it by hand.
 
     Send ──► Answer   final: it is read, and is the call's result or its error
          ├─► Answer   the agent says busy or outcome-unknown: pause, send the same again
@@ -73,7 +73,7 @@ class RetryPolicy:
 
     def pause_s(self, failures: int, fraction: float) -> float:
         """Return the pause after so many failures in a row, from 1; `fraction` is from 0 up to 1."""
-        limit = min(self.pause_max_s, self.pause_first_s * 2 ** min(failures - 1, 30))
+        limit = min(self.pause_max_s, self.pause_first_s * float(1 << min(failures - 1, 30)))
         return limit * (0.5 + fraction / 2)
 
 

@@ -166,6 +166,7 @@ def _credited(basket: Basket, points_redeemed: int, returned: Mapping[int, Decim
 
 
 def _returned_amount(line: Line, quantity: Decimal | None) -> int:
-    return (
-        0 if quantity is None else line.amount_minor - _part(line.amount_minor, line.quantity - quantity, line.quantity)
-    )
+    """What came back of a line's amount; lines without a positive amount carry no redeemed points."""
+    if quantity is None or line.amount_minor <= 0:
+        return 0
+    return line.amount_minor - _part(line.amount_minor, line.quantity - quantity, line.quantity)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from sqlalchemy import Connection
+
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody
 from loyalty_sdk.errors import CurrencyMismatch, ReceiptConflict, ReversalRefused
 from loyalty_sdk.local import ReversalRequest
@@ -68,7 +70,7 @@ class RecordReversal:
             if self.request.kind == "void":
                 restore_spent(transaction, original.grants)
         remember_receipt(transaction, key, self.digest, entry, points.effect)
-        return reversal_of_entry(transaction, entry)
+        return reversal_of_entry(transaction.connection, entry)
 
     def _original(self, transaction: Transaction) -> Entry | None:
         """The sale that is reversed, where this journal holds it."""
@@ -153,12 +155,12 @@ class RecordReversal:
         )
 
 
-def reversal_of_entry(transaction: Transaction, entry: Entry, *, recorded_before: bool = False) -> Reversal:
+def reversal_of_entry(connection: Connection, entry: Entry, *, recorded_before: bool = False) -> Reversal:
     """Return what a POS is told of a reversal entry, with the member's balance as it is now."""
     assert isinstance(entry.body, ReversalBody)
     assert entry.receipt_key is not None
     body = entry.body
-    view = None if body.member_id is None else member_view(transaction.connection, body.member_id)
+    view = None if body.member_id is None else member_view(connection, body.member_id)
     anonymous = body.member_id is None and entry.attachment_hash is None and body.kind == "unlinked_return"
     return Reversal(
         entry_id=entry.id,
@@ -178,7 +180,7 @@ def _recorded(transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) ->
     entry = entry_at(transaction.connection, earlier.seq)
     if entry is None or not isinstance(entry.body, ReversalBody):
         raise ReceiptConflict(f"receipt {key} is already recorded as entry {earlier.entry_id}, which is no reversal")
-    return reversal_of_entry(transaction, entry, recorded_before=True)
+    return reversal_of_entry(transaction.connection, entry, recorded_before=True)
 
 
 def _returned_before(transaction: Transaction, original: Entry) -> dict[int, Decimal]:

@@ -7,6 +7,8 @@ import hmac
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from loyalty_sdk.basket import check_tenders
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import Entry, GrantUse, Redemption, SaleBody
@@ -78,15 +80,13 @@ class RecordSale:
             spend_held(transaction, uses)
             transaction.execute("UPDATE holds SET state = 'spent' WHERE hold_id = ?", (hold.hold_id,))
         remember_receipt(transaction, key, self.digest, entry, points)
-        return sale_of_entry(transaction, entry)
+        return sale_of_entry(transaction.connection, entry)
 
     def _open_hold(self, transaction: Transaction) -> Any:
         if self.request.hold_id is None:
             return None
         hold = find_hold(transaction.connection, self.request.hold_id)
         if hold is None:
-            if self.request.hold_id.startswith("training-"):
-                raise TrainingMismatch("a training hold cannot pay for a real sale: hold again without training")
             raise HoldUnknown(f"no hold {self.request.hold_id} is known here: hold the redemption again")
         if hold.state != "open":
             raise HoldNotOpen(f"hold {hold.hold_id} is already {hold.state}: hold the redemption again")
@@ -143,12 +143,12 @@ class RecordSale:
         return entry, points
 
 
-def sale_of_entry(transaction: Transaction, entry: Entry, *, recorded_before: bool = False) -> Sale:
+def sale_of_entry(connection: Connection, entry: Entry, *, recorded_before: bool = False) -> Sale:
     """Return what a POS is told of a sale entry, with the member's balance as it is now."""
     assert isinstance(entry.body, SaleBody)
     assert entry.receipt_key is not None
     body = entry.body
-    view = None if body.member_id is None else member_view(transaction.connection, body.member_id)
+    view = None if body.member_id is None else member_view(connection, body.member_id)
     anonymous = body.member_id is None and entry.attachment_hash is None
     return Sale(
         entry_id=entry.id,
@@ -168,7 +168,7 @@ def _recorded(transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) ->
     entry = entry_at(transaction.connection, earlier.seq)
     if entry is None or not isinstance(entry.body, SaleBody):
         raise ReceiptConflict(f"receipt {key} is already recorded as entry {earlier.entry_id}, which is no sale")
-    return sale_of_entry(transaction, entry, recorded_before=True)
+    return sale_of_entry(transaction.connection, entry, recorded_before=True)
 
 
 def _programme(transaction: Transaction, hold: Any) -> Programme | None:

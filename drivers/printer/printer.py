@@ -32,7 +32,6 @@ _Judgement = TypeVar("_Judgement")
 _log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
-_DRAIN_S = 0.005
 _DRAINED_REPLIES_MAX = 64
 _STOP_TIMEOUT_S = 60.0
 
@@ -148,7 +147,7 @@ class Printer:
     def _make_ready(self, connection: Connection, confirmation: Confirmation) -> None:
         """Throw away what the printer said before, and make sure that it is able to print."""
         for _ in range(_DRAINED_REPLIES_MAX):
-            if not connection.receive(_DRAIN_S):
+            if not connection.receive(0.0):
                 break
         if not confirmation.probe:
             return

@@ -193,14 +193,17 @@ class Spool:
         A queued job can only fail; a sent one ends as printed, unknown, or sent where no more will be known.
         """
         before = JobState.QUEUED if state is JobState.FAILED else JobState.SENT
+        refusal = SpoolError(f"print job {number} cannot end as {state.value}: look at its state")
+        if state is JobState.QUEUED:
+            raise refusal
         with self._transaction() as connection:
             changed = connection.execute(
                 "UPDATE job SET state = ?, reason = ?, settled_at = ?, data = x'' "
                 "WHERE number = ? AND state = ? AND settled_at IS NULL",
                 (state, reason, self._timestamp(), number, before),
             ).rowcount
-            if changed != 1 or state is JobState.QUEUED:
-                raise SpoolError(f"print job {number} cannot end as {state.value}: look at its state")
+            if changed != 1:
+                raise refusal
             if number % _PRUNE_EVERY == 0:
                 self._prune(connection)
 

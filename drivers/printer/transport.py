@@ -43,7 +43,7 @@ class Connection(Protocol):
         ...
 
     def receive(self, timeout_s: float) -> bytes:
-        """Return what the printer says within `timeout_s` seconds, or nothing. Raises DeviceLost."""
+        """Return what the printer says within `timeout_s` seconds, or nothing; 0 does not wait. Raises DeviceLost."""
         ...
 
     def close(self) -> None:
@@ -76,9 +76,9 @@ class TcpConnection:
 
     def receive(self, timeout_s: float) -> bytes:
         try:
-            self._socket.settimeout(max(timeout_s, 0.001))
+            self._socket.settimeout(max(timeout_s, 0.0))
             data = self._socket.recv(_READ_BYTES)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return b""
         except OSError as error:
             raise self._lost(error) from error
@@ -121,8 +121,9 @@ class SerialConnection:
 
     def receive(self, timeout_s: float) -> bytes:
         deadline_s = time.monotonic() + timeout_s
-        while not (data := self._line.read()) and time.monotonic() < deadline_s:
-            pass
+        data = self._line.read_waiting()
+        while not data and time.monotonic() < deadline_s:
+            data = self._line.read()
         return data
 
     def close(self) -> None:

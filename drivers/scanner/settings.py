@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 
 from drivers.errors import SettingsInvalid
@@ -67,9 +66,9 @@ class ScannerSettings:
 
     def _check_encoding(self) -> None:
         try:
-            b"".decode(self.encoding_fallback)
-            codecs.lookup(self.encoding_fallback)
-        except LookupError:
+            # Every byte once: an encoding that refuses one, or is none of text, would fail at the till.
+            bytes(range(256)).decode(self.encoding_fallback, errors="replace")
+        except (LookupError, ValueError):
             wanted = "a text encoding that Python knows, such as cp1252"
             raise self._wrong("encoding_fallback", self.encoding_fallback, wanted) from None
 

@@ -159,8 +159,9 @@ def _chain_faults(entries: Iterable[EntryRow]) -> list[str]:
         chains[entry.terminal, entry.journal].append(entry)
     faults = []
     for (terminal, journal), chain in chains.items():
-        previous = first_hash(terminal, journal)
-        for seq, entry in enumerate(sorted(chain, key=lambda entry: entry.seq), start=1):
+        chain.sort(key=lambda entry: entry.seq)
+        previous = first_hash(terminal, journal, chain[0].previous_hash)
+        for seq, entry in enumerate(chain, start=1):
             if entry.seq != seq or entry.hash != hashlib.sha256(previous + entry.data).digest():
                 faults.append(f"the chain of terminal {terminal} breaks at entry {seq}")
                 break

@@ -223,10 +223,14 @@ class Agent:
         _run([_program("loyalty-agent"), "init", *options])
         self.failpoints.mkdir()
 
-    def configure(self, tables: str) -> None:
-        """Append TOML tables to the agent's configuration: its scanners and printers."""
-        with (self.directory / "agent.toml").open("a", encoding="utf-8") as file:
-            file.write(f"\n{tables}")
+    def configure(self, *, devices: str = "", exchange: str = "") -> None:
+        """Add to the agent's configuration: TOML tables of scanners and printers, lines of its `[exchange]`."""
+        file = self.directory / "agent.toml"
+        text = file.read_text(encoding="utf-8")
+        head, section, rest = text.partition("[exchange]\n")
+        if not section:
+            head, section, rest = f"{text}\n", "[exchange]\n", ""
+        file.write_text(f"{head}{section}{exchange}\n{rest}\n{devices}", encoding="utf-8")
 
     def start(self) -> None:
         """Run, and wait until it is ready. Raises ProcessFailed."""

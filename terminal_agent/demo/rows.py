@@ -26,7 +26,10 @@ _GRANTS_OPEN = "SELECT count(*) FROM grants WHERE state = 'open'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRow:
-    """One entry as a journal or central holds it; `receipt` is `str(ReceiptKey)`. A journal knows no outcome."""
+    """One entry as a journal or central holds it.
+
+    `receipt` is `str(ReceiptKey)`, `previous_hash` what a journal's first entry names. A journal knows no outcome.
+    """
 
     terminal: str
     journal: str
@@ -36,6 +39,7 @@ class EntryRow:
     receipt: str | None
     data: bytes
     hash: bytes
+    previous_hash: bytes = b""
     outcome: str = ""
     reason: str = ""
     member_id: str | None = None
@@ -117,6 +121,7 @@ def _entry(
         receipt=_receipt(envelope["receipt_key"]),
         data=data,
         hash=digest,
+        previous_hash=bytes.fromhex(envelope["body"].get("previous_hash") or ""),
         outcome=outcome,
         reason=reason,
         member_id=member_id,

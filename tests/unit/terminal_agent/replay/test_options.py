@@ -99,3 +99,9 @@ def test_a_count_outside_its_bounds_is_refused(word: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         settings("--registers", word)
     assert "is not a whole number from 1 to 256" in capsys.readouterr().err
+
+
+def test_the_documented_mapping_is_that_of_the_defaults(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "replay.md").read_text(encoding="utf-8")
+    documented = page.partition("```toml\n")[2].partition("```")[0]
+    assert settings("--columns", mapping(tmp_path, documented)).format == FileFormat()

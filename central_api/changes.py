@@ -1,0 +1,75 @@
+"""Answers GET /v1/changes: what one terminal is to hear, read in one transaction. The feed itself is `feed.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from central_api.capabilities import Capabilities
+from central_api.installation import epoch_of
+from central_api.journals import entry_outcomes
+from central_api.problems import refuse
+from central_api.programmes import version_in_force
+from central_api.schema import changes
+from central_api.snapshots import snapshots_for
+from central_api.terminals import Terminal
+from loyalty_sdk.codec import INTEGER_MAX
+from loyalty_sdk.protocol import ChangesPage, EntryOutcome
+
+__all__ = ["changes_page"]
+
+CURSOR_DIGITS_MAX = 15
+
+
+def changes_page(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, cursor: str, limit: int
+) -> ChangesPage:
+    """Return at most `limit` changes after the cursor. Raises Refused `invalid-request` for a cursor made up."""
+    after = _number(cursor)
+    found = _rows(connection, terminal, after, limit + 1)
+    page = found[:limit]
+    members = [row.key for row in page if row.what == "snapshot"]
+    return ChangesPage(
+        epoch=epoch_of(connection),
+        cursor=str(page[-1].number) if page else cursor,
+        more=len(found) > limit,
+        snapshots=tuple(snapshots_for(connection, capabilities, terminal, journal, members)),
+        grants_recalled=tuple(row.key for row in page if row.what == "grant_recalled"),
+        outcomes=tuple(_outcomes(connection, terminal, journal, page)),
+        programme_version=version_in_force(connection, terminal.tenant),
+        central_time=capabilities.now(),
+    )
+
+
+def _number(cursor: str) -> int:
+    if not cursor:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= CURSOR_DIGITS_MAX) or int(cursor) > INTEGER_MAX:
+        raise refuse("invalid-request", "the cursor is none that central gave; leave it empty to begin anew")
+    return int(cursor)
+
+
+def _rows(connection: Connection, terminal: Terminal, after: int, limit: int) -> list[Row[Any]]:
+    query = (
+        select(changes.c.number, changes.c.what, changes.c.key)
+        .where(
+            changes.c.tenant == terminal.tenant,
+            changes.c.terminal == terminal.terminal,
+            changes.c.number > after,
+        )
+        .order_by(changes.c.number)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def _outcomes(connection: Connection, terminal: Terminal, journal: str, page: Sequence[Row[Any]]) -> list[EntryOutcome]:
+    """The entries of this journal that were judged again; those of an earlier journal nobody waits for."""
+    found: list[EntryOutcome] = []
+    for row in page:
+        name, _, seq = row.key.rpartition("/")
+        if row.what == "outcome" and name == journal:
+            found += entry_outcomes(connection, terminal, journal, int(seq), int(seq))
+    return found

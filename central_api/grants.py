@@ -1,0 +1,176 @@
+"""Issues grants: points moved from available to reserved and signed for one terminal. How they are spent is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, select
+
+from central_api.books import GRANT_COLUMNS, Books
+from central_api.capabilities import Capabilities
+from central_api.members import member_of_alias, note_interest
+from central_api.problems import Problem, refuse
+from central_api.programmes import programme_in_force
+from central_api.records import Grant
+from central_api.schema import grants
+from central_api.snapshots import snapshots_for
+from central_api.terminals import Terminal, recall_grants
+from loyalty_sdk.codec import dumps
+from loyalty_sdk.programme import OfflineCaps
+from loyalty_sdk.protocol import GrantDocument, GrantRequest, IdentifyRequest, MemberAnswer, SignedDocument
+
+__all__ = ["identify_member", "issue_exact_grant", "open_grants"]
+
+
+def identify_member(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, request: IdentifyRequest
+) -> MemberAnswer:
+    """Find a member by alias and set points aside for redeeming offline. Raises Refused `alias-unknown`."""
+    member_id = member_of_alias(connection, capabilities, terminal.tenant, request.alias)
+    if member_id is None:
+        raise refuse("alias-unknown", "no member has this card, code or number; register it, or go on without")
+    note_interest(connection, terminal, member_id)
+    if request.grant_ahead:
+        _grant_ahead(connection, capabilities, terminal, member_id)
+    return _answer(connection, capabilities, terminal, request.journal, member_id)
+
+
+def issue_exact_grant(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, request: GrantRequest
+) -> MemberAnswer | Problem:
+    """Set points aside for one redemption; the same redemption asked again gets the same grant.
+
+    Returns the problem `insufficient-points`, with the member's grants elsewhere recalled, which is to be kept. Raises
+    Refused: `not-found`, `invalid-request`, or `conflict` for a redemption id that was used for something else.
+    """
+    if not 1 <= request.points_min <= request.points or not 0 < len(request.redemption_id) <= 64:
+        raise refuse("invalid-request", "points_min must be from 1 to points, and redemption_id a UUID")
+    books = Books(connection, terminal.tenant, capabilities.now())
+    account = books.accounts.get(request.member_id)
+    if account is None:
+        raise refuse("not-found", "central has no such member; identify the member again")
+    note_interest(connection, terminal, request.member_id)
+    if not _issued_before(connection, terminal, request):
+        points = min(request.points, account.available)
+        if points < request.points_min:
+            recall_grants(connection, terminal.tenant, member_id=request.member_id, but=terminal.terminal)
+            detail = (
+                f"{request.points_min} points are needed and {account.available} are available; points set aside at "
+            )
+            return Problem(name="insufficient-points", detail=detail + "other tills were asked back")
+        _issue(books, capabilities, terminal, _caps(connection, terminal), request.member_id, points, request)
+        books.write()
+    return _answer(connection, capabilities, terminal, request.journal, request.member_id)
+
+
+def open_grants(connection: Connection, terminal: Terminal, member_id: str) -> list[Grant]:
+    """Return the grants of a member that are open at this terminal, oldest first."""
+    query = (
+        select(*(grants.c[name] for name in GRANT_COLUMNS))
+        .where(
+            grants.c.tenant == terminal.tenant,
+            grants.c.member_id == member_id,
+            grants.c.terminal == terminal.terminal,
+            grants.c.state == "open",
+        )
+        .order_by(grants.c.issued_at, grants.c.grant_id)
+    )
+    return [Grant(**row._mapping) for row in connection.execute(query)]
+
+
+def _grant_ahead(connection: Connection, capabilities: Capabilities, terminal: Terminal, member_id: str) -> None:
+    """Fill up what lies ahead at this terminal to the programme's cap, as far as the member's points go."""
+    caps = _caps(connection, terminal)
+    missing = caps.grant_ahead_points_max - _free_ahead(capabilities, open_grants(connection, terminal, member_id))
+    if missing < 1:
+        return
+    books = Books(connection, terminal.tenant, capabilities.now())
+    account = books.accounts.get(member_id)
+    points = min(missing, account.available) if account is not None else 0
+    if points >= 1:
+        _issue(books, capabilities, terminal, caps, member_id, points, None)
+        books.write()
+
+
+def _free_ahead(capabilities: Capabilities, found: Sequence[Grant]) -> int:
+    now = capabilities.now()
+    ahead = (grant for grant in found if grant.redemption_id is None and not grant.recalled and grant.not_after > now)
+    return sum(grant.reserved for grant in ahead)
+
+
+def _issued_before(connection: Connection, terminal: Terminal, request: GrantRequest) -> bool:
+    query = select(grants).where(grants.c.tenant == terminal.tenant, grants.c.redemption_id == request.redemption_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return False
+    issued = (row.terminal, row.member_id, row.points_wanted, row.points_min)
+    if issued != (terminal.terminal, request.member_id, request.points, request.points_min):
+        raise refuse("conflict", "the redemption id was used for another grant; make a new one for each redemption")
+    return True
+
+
+def _issue(
+    books: Books,
+    capabilities: Capabilities,
+    terminal: Terminal,
+    caps: OfflineCaps,
+    member_id: str,
+    points: int,
+    request: GrantRequest | None,
+) -> None:
+    now = capabilities.now()
+    document = GrantDocument(
+        format="loyalty-grant-1",
+        grant_id=capabilities.new_id(),
+        tenant=terminal.tenant,
+        terminal=terminal.terminal,
+        member_id=member_id,
+        points=points,
+        not_after=now + timedelta(hours=caps.grant_hours),
+        redemption_id=request.redemption_id if request is not None else None,
+    )
+    signed = capabilities.keys.sign("grant", dumps(document).decode())
+    grant = Grant(
+        grant_id=document.grant_id,
+        member_id=member_id,
+        terminal=terminal.terminal,
+        points=points,
+        not_after=document.not_after,
+        document=signed.document,
+        key_id=signed.key_id,
+        signature=signed.signature,
+        issued_at=now,
+        redemption_id=document.redemption_id,
+        points_wanted=request.points if request is not None else None,
+        points_min=request.points_min if request is not None else None,
+    )
+    books.grant_changed(grant)
+    account = books.accounts.get(member_id)
+    if account is None:
+        raise ValueError("a grant is issued to a member who exists")
+    movements = account.reserve(terminal.terminal, points)
+    books.book(
+        member_id,
+        movements,
+        terminal=terminal.terminal,
+        effective_at=now,
+        reason="grant-exact" if request is not None else "grant-ahead",
+        grant_id=grant.grant_id,
+    )
+
+
+def _caps(connection: Connection, terminal: Terminal) -> OfflineCaps:
+    programme = programme_in_force(connection, terminal.tenant)
+    return OfflineCaps() if programme is None else programme.offline
+
+
+def _answer(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, member_id: str
+) -> MemberAnswer:
+    (snapshot,) = snapshots_for(connection, capabilities, terminal, journal, (member_id,))
+    found = open_grants(connection, terminal, member_id)
+    signed = (
+        SignedDocument(document=grant.document, key_id=grant.key_id, signature=grant.signature) for grant in found
+    )
+    return MemberAnswer(snapshot=snapshot, grants=tuple(signed), central_time=capabilities.now())

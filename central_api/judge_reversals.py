@@ -1,0 +1,173 @@
+"""Judges reversals: voids, linked returns and unlinked returns (Law 9).
+
+A linked return counts cumulatively: its points are what has come back in all after it, less what had come back before.
+So the parts of a full return sum to exactly what the sale earned and redeemed, whichever terminal took them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from central_api.accounts import loss_undone
+from central_api.matter import RECEIPT_PREFIX, Matter
+from central_api.records import GrantUsed, Sale, Unfit, Verdict
+from loyalty_sdk.basket import Basket
+from loyalty_sdk.envelope import ReversalBody, SaleBody
+from loyalty_sdk.model import ReceiptKey
+from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned
+
+__all__ = ["judge_reversal", "waits_for_receipt"]
+
+NOTHING = ReturnedPoints(debited=0, credited=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """What one linked return changes: lines in all after it, and the points of this one."""
+
+    returned: Mapping[int, Decimal]
+    points: ReturnedPoints
+
+
+def judge_reversal(matter: Matter) -> Verdict:
+    """Apply a reversal, or raise Unfit."""
+    body = matter.entry.body
+    if not isinstance(body, ReversalBody) or matter.entry.receipt_key is None:
+        raise Unfit("quarantined", "receipt-key-missing")
+    if body.kind == "unlinked_return":
+        return _judge_unlinked(matter, body)
+    return _judge_linked(matter, body)
+
+
+def waits_for_receipt(key: ReceiptKey) -> str:
+    """Return the text under which a return waits for its sale; a field cannot run into the next."""
+    fields = (key.store, key.register, key.business_date.isoformat(), key.series, key.number)
+    return RECEIPT_PREFIX + "".join(f"{len(field)}:{field}" for field in fields)
+
+
+def _judge_unlinked(matter: Matter, body: ReversalBody) -> Verdict:
+    if body.basket is None or body.original is not None:
+        raise Unfit("quarantined", "body-differs")
+    if any(line.quantity < 0 for line in body.basket.lines):
+        raise Unfit("quarantined", "quantity-negative")
+    member_id = matter.member(body.member_id)
+    programme = matter.programme(body.basket)
+    points = 0 if programme is None else points_earned(programme, body.basket)
+    if body.points_debited not in (None, points) and not (member_id is None and body.points_debited == 0):
+        raise Unfit("quarantined", f"points-differ: {body.points_debited}, but the rules give {points}")
+    if body.points_credited not in (None, 0):
+        raise Unfit("quarantined", "points-differ: an unlinked return gives nothing back")
+    if member_id is None:
+        return Verdict(outcome="applied")
+    matter.book(member_id, matter.account(member_id).take_back(points), "unlinked-return")
+    return Verdict(outcome="applied", points=-points, member_id=member_id)
+
+
+def _judge_linked(matter: Matter, body: ReversalBody) -> Verdict:
+    if body.original is None or body.basket is not None:
+        raise Unfit("quarantined", "body-differs")
+    sale, sold = _original(matter, body.original)
+    change = _change(matter, body, sale, sold)
+    uses = matter.books.grant_uses.get(sale.entry_id) or ()
+    balance_before = matter.account(sale.member_id).balance if sale.member_id else 0
+    if sale.member_id is not None:
+        matter.books.wants(sale.member_id, matter.entry.terminal)
+        if body.kind == "void" and matter.entry.journal == sale.journal and matter.entry.terminal == sale.terminal:
+            _restore(matter, sale.member_id, uses)
+        else:
+            _credit(matter, sale, sale.member_id, change.points.credited)
+        _debit(matter, sale.member_id, change.points.debited)
+    sale.returned = dict(change.returned)
+    sale.points_debited += change.points.debited
+    sale.points_credited += change.points.credited
+    matter.books.sale_changed(sale)
+    points = matter.account(sale.member_id).balance - balance_before if sale.member_id else None
+    return Verdict(outcome="applied", reason=_correction(body, change.points), points=points, member_id=sale.member_id)
+
+
+def _original(matter: Matter, key: ReceiptKey) -> tuple[Sale, SaleBody]:
+    """Return the sale. Raises Unfit: held until the sale has arrived and is applied."""
+    entry_id = matter.books.receipts.get(key)
+    entry = matter.books.entries.get(entry_id) if entry_id is not None else None
+    if entry is not None and not isinstance(entry.body, SaleBody):
+        raise Unfit("rejected", "original-is-no-sale")
+    sale = matter.books.sales.get(entry_id) if entry_id is not None else None
+    if sale is None or entry is None or not isinstance(entry.body, SaleBody):
+        raise Unfit("held", "original-not-arrived", waits_for_receipt(key))
+    return sale, entry.body
+
+
+def _change(matter: Matter, body: ReversalBody, sale: Sale, sold: SaleBody) -> _Return:
+    returned = _returned_after(body, sale.returned, sold.basket)
+    if sale.programme_version is None or sale.member_id is None:
+        return _Return(returned, NOTHING)
+    programme = matter.books.programmes.get(sale.programme_version)
+    if programme is None:
+        raise Unfit("quarantined", "programme-unknown")
+    in_all = points_returned(programme, sold.basket, sale.discount_minor, sale.points_redeemed, returned)
+    return _Return(
+        returned,
+        ReturnedPoints(debited=in_all.debited - sale.points_debited, credited=in_all.credited - sale.points_credited),
+    )
+
+
+def _returned_after(body: ReversalBody, before: Mapping[int, Decimal], basket: Basket) -> dict[int, Decimal]:
+    """What has come back of each line after this return. Raises Unfit where that is more than was sold.
+
+    Lines with a negative quantity are articles that came back in the sale itself: they do not come back again.
+    """
+    if body.kind == "void" and before:
+        raise Unfit("rejected", "returned-before")
+    sold = {number: line.quantity for number, line in enumerate(basket.lines, start=1) if line.quantity > 0}
+    if body.kind == "void" or body.lines is None:
+        if before == sold and sold:
+            raise Unfit("rejected", "returned-more-than-sold")
+        return sold
+    after = dict(before)
+    for line in body.lines:
+        after[line.line] = after.get(line.line, Decimal(0)) + line.quantity
+        if after[line.line] > sold.get(line.line, Decimal(0)):
+            raise Unfit("rejected", "returned-more-than-sold")
+    return after
+
+
+def _restore(matter: Matter, member_id: str, uses: tuple[GrantUsed, ...]) -> None:
+    """A void in the sale's own journal gives open grants their points again, and the member those of closed ones."""
+    account = matter.account(member_id)
+    for use in uses:
+        grant = matter.books.grants.get(use.grant_id)
+        if grant is None or grant.state == "closed":
+            movements = account.credit(use.points)
+        else:
+            grant.spent -= use.points
+            grant.overdrawn -= use.overdrawn
+            matter.books.grant_changed(grant)
+            movements = account.restore(grant.terminal, use.points)
+        matter.book(member_id, movements + loss_undone(use.overdrawn), "void", use.grant_id)
+
+
+def _credit(matter: Matter, sale: Sale, member_id: str, points: int) -> None:
+    """Give redeemed points back: first those that were the member's, then those that central had lost."""
+    own = sale.points_redeemed - sale.points_overdrawn
+    to_member = min(sale.points_credited + points, own) - min(sale.points_credited, own)
+    movements = matter.account(member_id).credit(to_member) + loss_undone(points - to_member)
+    matter.book(member_id, movements, "return")
+
+
+def _debit(matter: Matter, member_id: str, points: int) -> None:
+    """Take earned points back; where the rest of a basket earns more than the whole did, the difference is earned."""
+    account = matter.account(member_id)
+    matter.book(member_id, account.take_back(points) if points >= 0 else account.earn(-points), "return")
+
+
+def _correction(body: ReversalBody, points: ReturnedPoints) -> str:
+    """Another terminal may have taken lines meanwhile: then the cumulative figures are central's, not the till's."""
+    said = (body.points_debited, body.points_credited)
+    differs = any(theirs is not None and theirs != ours for theirs, ours in zip(said, _both(points), strict=True))
+    return "points-corrected" if differs else ""
+
+
+def _both(points: ReturnedPoints) -> tuple[int, int]:
+    return points.debited, points.credited

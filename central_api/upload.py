@@ -1,0 +1,232 @@
+"""Takes an upload: authentic or not, a fork or not; then stores every entry and has it judged. One transaction.
+
+It refuses an upload as a whole only for what concerns the whole: signature, epoch, chain. A bad entry is no such thing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from central_api.capabilities import Capabilities
+from central_api.installation import epoch_of
+from central_api.journals import entry_outcomes, hash_at, journal_row
+from central_api.keys import signature_is_valid
+from central_api.problems import refuse
+from central_api.reading import read_entry
+from central_api.records import EntryRow
+from central_api.schema import entries, journals
+from central_api.sitting import Sitting
+from central_api.statements import upsert_rows
+from central_api.terminals import Terminal
+from loyalty_sdk.codec import CodecError
+from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, decode_entry, first_hash, upload_signing_input
+from loyalty_sdk.errors import LoyaltyError
+from loyalty_sdk.protocol import UPLOAD_ENTRIES_MAX, UploadAnswer, UploadHeaders, UploadLine, split_upload
+
+__all__ = ["receive_upload"]
+
+JOURNAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def receive_upload(
+    connection: Connection,
+    capabilities: Capabilities,
+    terminal: Terminal,
+    journal: str,
+    headers: UploadHeaders,
+    body: bytes,
+) -> UploadAnswer:
+    """Store and judge what is new of an upload. Raises Refused; then nothing of it is stored."""
+    lines = _checked_lines(connection, terminal, journal, headers, body)
+    held = journal_row(connection, terminal, journal)
+    watermark = held.watermark if held is not None else 0
+    if headers.first_seq > watermark + 1:
+        return _answer(connection, capabilities, terminal, journal, ())
+    start = held.first_hash if held is not None else _first_hash(terminal, journal, lines[0])
+    hashes = _chained(connection, terminal, journal, headers, start, lines)
+    known = _check_known(connection, terminal, journal, headers, hashes, watermark)
+    rows = _new_rows(connection, capabilities, terminal, journal, headers.first_seq, lines, hashes, known)
+    if rows:
+        _keep_journal(connection, capabilities, terminal, journal, held, start, rows[-1])
+        sitting = Sitting(connection, capabilities, terminal.tenant)
+        sitting.judge_new(rows)
+        sitting.write()
+    outcomes = entry_outcomes(connection, terminal, journal, headers.first_seq, headers.head_seq)
+    return _answer(connection, capabilities, terminal, journal, outcomes)
+
+
+def _checked_lines(
+    connection: Connection, terminal: Terminal, journal: str, headers: UploadHeaders, body: bytes
+) -> list[UploadLine]:
+    if not JOURNAL_ID.fullmatch(journal):
+        raise refuse("invalid-request", "a journal is named by its UUID in lower case")
+    epoch = epoch_of(connection)
+    if headers.epoch != epoch:
+        raise refuse("epoch-changed", f"central is in epoch {epoch}, the upload names {headers.epoch}")
+    message = upload_signing_input(
+        terminal=terminal.terminal,
+        journal=journal,
+        epoch=headers.epoch,
+        first_seq=headers.first_seq,
+        head_seq=headers.head_seq,
+        head_hash=headers.head_hash,
+        body=body,
+    )
+    if not signature_is_valid(terminal.public_key, headers.signature, message):
+        raise refuse("access-refused", "the upload's signature is not that of the terminal's enrolled key")
+    try:
+        lines = list(split_upload(body))
+    except CodecError as error:
+        raise refuse("invalid-request", str(error)) from None
+    if len(lines) > UPLOAD_ENTRIES_MAX:
+        raise refuse("body-too-large", f"an upload holds at most {UPLOAD_ENTRIES_MAX} entries, not {len(lines)}")
+    if not lines or headers.first_seq < 1 or headers.head_seq - headers.first_seq + 1 != len(lines):
+        raise refuse(
+            "invalid-request",
+            f"the headers name the entries {headers.first_seq} to {headers.head_seq}, the body holds {len(lines)}",
+        )
+    return lines
+
+
+def _first_hash(terminal: Terminal, journal: str, line: UploadLine) -> bytes:
+    """The hash before a journal's first entry, which itself names the journal before."""
+    try:
+        body = decode_entry(line.entry).body
+        previous = body.previous_hash if isinstance(body, JournalOpenedBody) else None
+        return first_hash(terminal.terminal, journal, bytes.fromhex(previous or ""))
+    except (CodecError, LoyaltyError, ValueError):
+        # A first entry that cannot be read is quarantined like any other; it names no journal before.
+        return first_hash(terminal.terminal, journal)
+
+
+def _chained(
+    connection: Connection,
+    terminal: Terminal,
+    journal: str,
+    headers: UploadHeaders,
+    start: bytes,
+    lines: Sequence[UploadLine],
+) -> list[bytes]:
+    """The chain hash of each line, continued from what central holds and checked against the signed head."""
+    before = start if headers.first_seq == 1 else hash_at(connection, terminal, journal, headers.first_seq - 1)
+    if before is None:
+        raise refuse("fork", f"central has no entry {headers.first_seq - 1} of this journal")
+    hashes = []
+    for line in lines:
+        before = chain_hash(before, line.entry)
+        hashes.append(before)
+    if before != headers.head_hash:
+        raise refuse(
+            "fork",
+            f"the entries from {headers.first_seq} do not continue the journal that central holds: "
+            "it has another life on a clone or a restored disk",
+        )
+    return hashes
+
+
+def _check_known(
+    connection: Connection,
+    terminal: Terminal,
+    journal: str,
+    headers: UploadHeaders,
+    hashes: Sequence[bytes],
+    watermark: int,
+) -> int:
+    """Return how many of the entries central has already. Raises Refused `fork` where it has others."""
+    known = max(0, min(watermark, headers.head_seq) - headers.first_seq + 1)
+    query = (
+        select(entries.c.hash)
+        .where(
+            entries.c.tenant == terminal.tenant,
+            entries.c.terminal == terminal.terminal,
+            entries.c.journal == journal,
+            entries.c.seq.between(headers.first_seq, headers.first_seq + known - 1),
+        )
+        .order_by(entries.c.seq)
+    )
+    stored = [bytes(value) for value in connection.execute(query).scalars()] if known else []
+    if stored != list(hashes[:known]):
+        raise refuse(
+            "fork", f"central holds other entries from {headers.first_seq} on: this journal was continued twice"
+        )
+    return known
+
+
+def _new_rows(
+    connection: Connection,
+    capabilities: Capabilities,
+    terminal: Terminal,
+    journal: str,
+    first_seq: int,
+    lines: Sequence[UploadLine],
+    hashes: Sequence[bytes],
+    known: int,
+) -> list[EntryRow]:
+    received_at = capabilities.now()
+    rows = [
+        EntryRow(
+            terminal=terminal.terminal,
+            journal=journal,
+            seq=first_seq + index,
+            data=lines[index].entry,
+            hash=hashes[index],
+            received_at=received_at,
+            effective_at=received_at,
+            sealed=lines[index].sealed,
+        )
+        for index in range(known, len(lines))
+    ]
+    for row in rows:
+        read_entry(row, capabilities.keys, terminal.tenant)
+    _mark_duplicates(connection, terminal.tenant, rows)
+    return rows
+
+
+def _mark_duplicates(connection: Connection, tenant: str, rows: Sequence[EntryRow]) -> None:
+    """An id belongs to the first entry that named it, here or in any other journal."""
+    named = [row.entry.id for row in rows if row.entry is not None]
+    query = select(entries.c.id).where(entries.c.tenant == tenant, entries.c.id.in_(named))
+    seen = set(connection.execute(query).scalars()) if named else set()
+    for row in rows:
+        if row.entry is None:
+            continue
+        row.is_duplicate = row.entry.id in seen
+        seen.add(row.entry.id)
+
+
+def _keep_journal(
+    connection: Connection,
+    capabilities: Capabilities,
+    terminal: Terminal,
+    journal: str,
+    held: Row[Any] | None,
+    start: bytes,
+    head: EntryRow,
+) -> None:
+    values = {
+        "tenant": terminal.tenant,
+        "terminal": terminal.terminal,
+        "journal": journal,
+        "first_hash": start,
+        "watermark": head.seq,
+        "watermark_hash": head.hash,
+        "opened_at": held.opened_at if held is not None else capabilities.now(),
+    }
+    upsert_rows(connection, journals, [values])
+
+
+def _answer(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, outcomes: Sequence[Any]
+) -> UploadAnswer:
+    row = journal_row(connection, terminal, journal)
+    return UploadAnswer(
+        epoch=epoch_of(connection),
+        watermark=row.watermark if row is not None else 0,
+        watermark_hash=row.watermark_hash.hex() if row is not None else "",
+        outcomes=tuple(outcomes),
+        central_time=capabilities.now(),
+    )

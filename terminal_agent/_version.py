@@ -1,0 +1,3 @@
+"""The version of this release, as the journal and central are told it."""
+
+VERSION = "0.1.0"

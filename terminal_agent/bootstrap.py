@@ -1,0 +1,169 @@
+"""The one place that picks concrete classes and wires the agent together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from drivers.clock import SystemClock
+from sync import identity as identities
+from sync.exchange import Exchange
+from sync.host import Host
+from sync.identity import Identity
+from sync.journal import watermark
+from sync.machine import Machine
+from sync.store import Store
+from sync.writer import Writer
+from terminal_agent._version import VERSION
+from terminal_agent.central_line import CentralLine
+from terminal_agent.data_directory import DataDirectory
+from terminal_agent.devices import Devices
+from terminal_agent.events import EventHub
+from terminal_agent.failpoints import failpoint_hooks
+from terminal_agent.local_api import OWN_HOSTS, Gate, create_app
+from terminal_agent.operations import operations
+from terminal_agent.printing import Printing
+from terminal_agent.service import Service
+from terminal_agent.settings import AgentSettings, CentralSection, ConfigurationError, read_settings
+from terminal_agent.status import StatusReader
+from terminal_agent.training import TrainingDesk
+
+__all__ = ["Agent", "running_agent", "system_host", "trust"]
+
+EXCHANGE_TIMEOUT_S = 30
+ONLINE_CONNECTIONS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A running agent: its settings and the application of its local API."""
+
+    settings: AgentSettings
+    directory: DataDirectory
+    app: Starlette
+
+
+def system_host() -> Host:
+    """Return the machine's own clock and randomness."""
+    return Host(now=lambda: datetime.now(UTC).astimezone(), random_bytes=os.urandom)
+
+
+@asynccontextmanager
+async def running_agent(directory: DataDirectory, failpoints: Path | None) -> AsyncIterator[Agent]:
+    """Open the journal, start every thread, and stop them in order at the end.
+
+    Raises ConfigurationError, IdentityError, DirectoryTaken, StoreRefused, DriverError.
+    """
+    settings = read_settings(directory.settings)
+    identity = identities.read(directory.identity)
+    host, hub = system_host(), EventHub()
+    with directory.lock():
+        store = _open_store(directory, identity, host, failpoints)
+        devices = _build_devices(settings, directory, hub)
+        authorities = trust(settings.central)
+        writer = Writer(store, on_commit=lambda head_seq: exchange.appended(head_seq))
+        exchange = _build_exchange(settings, identity, host, store, writer, authorities)
+        central = _build_central_line(settings, identity, host, exchange, authorities)
+        printing = Printing(store=store, printers=devices.printers, new_id=host.new_id)
+        calls = operations(
+            service=Service(store=store, writer=writer, central=central, identity=identity, host=host),
+            training=TrainingDesk(store=store, now=host.now),
+            printing=printing,
+            status=StatusReader(store=store, exchange=exchange, identity=identity, printing=printing, hub=hub),
+        )
+        gate = _gate(settings, directory)
+        hub.attach(asyncio.get_running_loop())
+        for part in (writer, exchange, devices):
+            part.start()
+        try:
+            app = create_app(operations=calls, hub=hub, gate=gate, new_request_id=host.new_id)
+            yield Agent(settings=settings, directory=directory, app=app)
+        finally:
+            await central.close()
+            for part in (devices, exchange, writer):
+                await asyncio.to_thread(part.stop)
+            store.close()
+
+
+def _open_store(directory: DataDirectory, identity: Identity, host: Host, failpoints: Path | None) -> Store:
+    hooks = None if failpoints is None else failpoint_hooks(failpoints)
+    store = Store(directory.journal, identity, host, VERSION, hooks=hooks)
+    store.open()
+    return store
+
+
+def _build_devices(settings: AgentSettings, directory: DataDirectory, hub: EventHub) -> Devices:
+    return Devices.build(
+        directory=directory,
+        scanners=settings.scanner,
+        printers=settings.printer,
+        hub=hub,
+        clock=SystemClock(),
+        random=random.SystemRandom().random,
+    )
+
+
+def _build_exchange(
+    settings: AgentSettings, identity: Identity, host: Host, store: Store, writer: Writer, authorities: ssl.SSLContext
+) -> Exchange:
+    with store.reading() as connection:
+        mark = watermark(connection)
+    machine = Machine(
+        settings.exchange.machine_settings(), secrets.randbelow, watermark=mark.seq, head_seq=mark.head_seq
+    )
+    client = httpx.Client(base_url=settings.central.url, verify=authorities, timeout=EXCHANGE_TIMEOUT_S)
+    return Exchange(store=store, writer=writer, machine=machine, client=client, identity=identity, host=host)
+
+
+def _build_central_line(
+    settings: AgentSettings, identity: Identity, host: Host, exchange: Exchange, authorities: ssl.SSLContext
+) -> CentralLine:
+    client = httpx.AsyncClient(
+        base_url=settings.central.url,
+        verify=authorities,
+        timeout=settings.central.deadline_ms / 1000,
+        limits=httpx.Limits(max_connections=ONLINE_CONNECTIONS_MAX),
+    )
+    return CentralLine(
+        client=client,
+        token=identity.token,
+        exchange=exchange,
+        deadline_ms=settings.central.deadline_ms,
+        now=host.now,
+        monotonic_s=time.monotonic,
+    )
+
+
+def trust(section: CentralSection) -> ssl.SSLContext:
+    """Return the certificate authorities that central's certificate is checked against. Raises ConfigurationError."""
+    if not section.certificate_authority:
+        return httpx.create_ssl_context()
+    try:
+        return ssl.create_default_context(cafile=section.certificate_authority)
+    except OSError as error:
+        raise ConfigurationError(
+            f"certificate_authority {section.certificate_authority} cannot be read ({error}): correct it in [central]"
+        ) from None
+
+
+def _gate(settings: AgentSettings, directory: DataDirectory) -> Gate:
+    api = settings.local_api
+    try:
+        token = directory.token.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{directory.token} cannot be read ({error}): write a long random text into it, readable by you alone"
+        ) from None
+    return Gate(token=token, hosts=OWN_HOSTS | frozenset(api.allowed_hosts), origins=frozenset(api.allowed_origins))

@@ -1,0 +1,134 @@
+"""The local API: HTTP for the POS programs of this machine, described by `GET /openapi.json`.
+
+Every call passes the same gate before anything is read: Host, Origin, token and content type together, because a page
+in a browser on the till can reach a loopback service too (DNS rebinding, CSRF).
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from loyalty_sdk.codec import CodecError, decode, dumps, loads
+from loyalty_sdk.errors import AccessRefused, AgentFailure, InvalidRequest, LoyaltyError, NotFound
+from loyalty_sdk.local import BODY_BYTES_MAX
+from loyalty_sdk.model import Context
+from terminal_agent.events import EventHub, event_stream
+from terminal_agent.openapi import Operation, openapi_document
+from terminal_agent.problems import problem_response
+
+__all__ = ["Gate", "create_app"]
+
+OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Who may call: the token, the host names, and the web origins (none, usually)."""
+
+    token: str
+    hosts: frozenset[str] = OWN_HOSTS
+    origins: frozenset[str] = frozenset()
+
+    def check(self, request: Request) -> None:
+        """Raises AccessRefused, InvalidRequest."""
+        host = request.headers.get("host", "")
+        if host.rpartition(":")[0] not in self.hosts and host not in self.hosts:
+            raise AccessRefused(f"Host {host!r} is not this agent's: add it to allowed_hosts in [local_api]")
+        origin = request.headers.get("origin")
+        if origin is not None and origin not in self.origins:
+            raise AccessRefused(f"web pages of {origin!r} may not call: add it to allowed_origins in [local_api]")
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+            raise AccessRefused(
+                "the token is missing or wrong: send `Authorization: Bearer` with the text of the token file"
+            )
+        if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            raise InvalidRequest("the body must be JSON: send `Content-Type: application/json`")
+
+
+def create_app(
+    *, operations: tuple[Operation, ...], hub: EventHub, gate: Gate, new_request_id: Callable[[], str]
+) -> Starlette:
+    """Return the ASGI application of the local API."""
+
+    async def events(request: Request) -> Response:
+        context = _context(request)
+        return event_stream(hub, context.register)
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(openapi_document(operations))
+
+    def guarded(handler: Handler) -> Handler:
+        async def guard(request: Request) -> Response:
+            request_id = new_request_id()
+            try:
+                gate.check(request)
+                response = await handler(request)
+                response.headers["Loyalty-Request-Id"] = request_id
+                return response
+            except LoyaltyError as error:
+                return problem_response(error, request_id)
+            except CodecError as error:
+                return problem_response(InvalidRequest(str(error)), request_id)
+            except ClientDisconnect:
+                raise
+            except Exception:
+                _log.exception("request %s failed", request_id)
+                return problem_response(AgentFailure(f"the agent failed; its log has request {request_id}"), request_id)
+
+        return guard
+
+    routes = [Route(o.path, guarded(_handler(o)), methods=[o.method]) for o in operations]
+    routes.append(Route("/v1/events", guarded(events), methods=["GET"]))
+    routes.append(Route("/openapi.json", guarded(openapi), methods=["GET"]))
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        detail = f"{request.method} {request.url.path} is no call of this agent: see /openapi.json"
+        problem = NotFound(detail) if status == 404 else InvalidRequest(detail)
+        return problem_response(problem, new_request_id())
+
+    return Starlette(routes=routes, exception_handlers={HTTPException: not_found})
+
+
+def _handler(operation: Operation) -> Handler:
+    async def handle(request: Request) -> Response:
+        if operation.question is None:
+            answer = await operation.call(_context(request))
+        else:
+            question: Any = decode(operation.question, loads(await _body(request)))
+            answer = await operation.call(question)
+        return Response(dumps(answer), media_type="application/json")
+
+    return handle
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise InvalidRequest(f"the body exceeds {BODY_BYTES_MAX} bytes: split the basket")
+    return bytes(body)
+
+
+def _context(request: Request) -> Context:
+    """The context of a call without body, from its query."""
+    query: dict[str, Any] = dict(request.query_params)
+    if "training" in query:
+        query["training"] = query["training"] in ("true", "1")
+    return decode(Context, query)

@@ -1,0 +1,169 @@
+"""The chain of a replay as processes: one central, one agent for each terminal, a Till for each register.
+
+Starts, kills and asks them; sells nothing. Everything lies in one directory, which is the replay's own.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+from loyalty_sdk.errors import LoyaltyError
+from loyalty_sdk.model import Status
+from loyalty_sdk.till import Till
+from terminal_agent.demo.processes import Agent, Central, Processes, ProcessFailed
+from terminal_agent.replay.distribution import Lane
+from terminal_agent.replay.options import OptionsInvalid
+
+__all__ = ["Fleet", "prepare_directory", "queued", "write_members"]
+
+TENANT = "replay"
+CASHIER = "replay"
+MARKER = ".loyalty-replay"
+POLL_S = 0.1
+STALLED_S = 120.0
+EXCHANGE = "changes_s = 1\nbackoff_s_max = 3\n"
+
+
+def prepare_directory(directory: Path) -> Path:
+    """Empty the directory of an earlier replay, or make a new one. Raises OptionsInvalid for any other directory."""
+    if directory.exists() and (
+        not directory.is_dir() or (any(directory.iterdir()) and not (directory / MARKER).exists())
+    ):
+        raise OptionsInvalid(f"{directory} holds something else than a replay; name an empty --directory")
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        directory.mkdir(parents=True)
+        (directory / MARKER).touch()
+    except OSError as error:
+        raise OptionsInvalid(f"--directory {directory} cannot be made: {error.strerror}; name another") from None
+    return directory
+
+
+def write_members(path: Path, aliases: Iterable[str]) -> None:
+    """Write the members as `loyalty-central member import` reads them; real files of receipts name nobody."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("alias", "name"))
+        writer.writerows((alias, "") for alias in aliases)
+
+
+class Fleet:
+    """Central and the agents of all terminals, by name."""
+
+    def __init__(
+        self, processes: Processes, directory: Path, terminals: Sequence[str], database_url: str | None
+    ) -> None:
+        self._directory = directory
+        self.central = Central(processes, directory, database_url)
+        self.agents: Mapping[str, Agent] = {
+            # Short names, since the path of a Unix socket has about 100 bytes.
+            terminal: Agent(processes, directory / f"t{number}")
+            for number, terminal in enumerate(terminals, start=1)
+        }
+
+    def set_up(self, document: bytes, members: Iterable[str]) -> None:
+        """Make central's database, start it, and enrol and start every agent. Raises ProcessFailed."""
+        programme, aliases = self._directory / "programme.json", self._directory / "members.csv"
+        programme.write_bytes(document)
+        write_members(aliases, members)
+        self.central.initialise(programme, TENANT)
+        self.central.import_members(aliases)
+        self.central.start()
+        for terminal, agent in self.agents.items():
+            agent.enrol(self.central.url, self.central.add_terminal(terminal))
+            _hurry(agent)
+            agent.start()
+
+    def till(self, lane: Lane) -> Till:
+        """Return a new handle to a register; the business date is set for each receipt."""
+        agent = self.agents[lane.terminal]
+        return Till(
+            store=lane.store,
+            register=lane.register,
+            cashier=CASHIER,
+            business_date=date.min,
+            agent=agent.address,
+            token=agent.token,
+        )
+
+    def kill_agent(self, terminal: str) -> None:
+        """Kill the agent of a terminal as a power cut would, and start it again."""
+        agent = self.agents[terminal]
+        agent.kill()
+        agent.start()
+
+    def drain(self, tills: Mapping[str, Till], on_drained: Callable[[int], None]) -> None:
+        """Wait until central holds every entry of every journal. Raises ProcessFailed when nothing moves any more."""
+        left = sum(status.queue_length for status in _statuses(tills))
+        moved_s = time.monotonic()
+        while left:
+            time.sleep(POLL_S)
+            now_left = sum(status.queue_length for status in _statuses(tills))
+            if now_left < left:
+                on_drained(left - now_left)
+                left, moved_s = now_left, time.monotonic()
+            _check_moving(moved_s, f"{left} entries wait, and none reached central")
+
+    def recall_grants(self, count_open: Callable[[], int]) -> None:
+        """Want every grant back and wait until each is closed by an entry. Raises ProcessFailed."""
+        self.central.recall_grants()
+        left, moved_s = count_open(), time.monotonic()
+        while left:
+            time.sleep(POLL_S)
+            now_left = count_open()
+            if now_left < left:
+                left, moved_s = now_left, time.monotonic()
+            _check_moving(moved_s, f"{left} grants are open, and no terminal closed one")
+
+    def reconcile(self) -> tuple[str, ...]:
+        """Let each agent compare its journal with central; return what it complains of."""
+        return tuple(
+            f"terminal {terminal}: {complaint}"
+            for terminal, agent in self.agents.items()
+            if (complaint := _complaint(agent))
+        )
+
+    def stop(self) -> None:
+        """End every process in order."""
+        for agent in self.agents.values():
+            agent.stop()
+        self.central.stop()
+
+
+def _hurry(agent: Agent) -> None:
+    """Let the agent ask for changes every second: months pass in a minute here, so its usual half minute is long."""
+    file = agent.directory / "agent.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("[exchange]\n", f"[exchange]\n{EXCHANGE}", 1), encoding="utf-8")
+
+
+def _complaint(agent: Agent) -> str:
+    # The program beside the running Python, as demo and replay start all others.
+    program = Path(sys.executable).with_name("loyalty-agent")
+    command = [str(program), "reconcile", "--directory", str(agent.directory), "--json"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else f"reconcile says: {(done.stderr or done.stdout).strip()}"
+
+
+def queued(tills: Mapping[str, Till]) -> int:
+    """Count the entries that central does not hold yet."""
+    return sum(status.queue_length for status in _statuses(tills))
+
+
+def _statuses(tills: Mapping[str, Till]) -> list[Status]:
+    try:
+        return [till.status() for till in tills.values()]
+    except LoyaltyError as error:
+        raise ProcessFailed(f"an agent does not say how it is: {error}; see agent.log in its directory") from None
+
+
+def _check_moving(moved_s: float, what: str) -> None:
+    if time.monotonic() - moved_s > STALLED_S:
+        raise ProcessFailed(f"{what} for {STALLED_S:g} s; see central.log and agent.log in the directory")

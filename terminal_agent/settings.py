@@ -1,0 +1,199 @@
+"""The agent's configuration: one frozen dataclass, built once from `agent.toml`.
+
+Unknown names, wrong types and impossible values are refused with their place and what would be right. The file's
+template, with a comment for every setting, is `agent.template.toml`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from drivers.errors import SettingsInvalid
+from drivers.printer.profile import ConfirmMethod, PrinterProfile
+from drivers.printer.settings import PrinterSettings, TransportName
+from drivers.scanner.settings import ScannerSettings
+from loyalty_sdk.codec import CodecError, decode
+from sync.machine import MachineSettings
+
+__all__ = [
+    "AgentSettings",
+    "CentralSection",
+    "ConfigurationError",
+    "ExchangeSection",
+    "LocalApiSection",
+    "PrinterSection",
+    "ScannerSection",
+    "read_settings",
+]
+
+DEVICES_MAX = 64
+
+
+class ConfigurationError(Exception):
+    """`agent.toml` is missing or wrong; the text names the place and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentralSection:
+    """`[central]`: where central is, and how long a till waits for it before it goes on without."""
+
+    url: str
+    deadline_ms: int = 1_500
+    certificate_authority: str = ""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"url must be an address as https://loyalty.example.com, not {self.url!r}")
+        if not 50 <= self.deadline_ms <= 30_000:
+            raise ValueError("deadline_ms must be from 50 to 30000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalApiSection:
+    """`[local_api]`: a Unix socket, or `listen = "host:port"` with TLS where it is more than loopback."""
+
+    socket: str = "agent.sock"
+    listen: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.listen:
+            host, _, port = self.listen.rpartition(":")
+            if not host or not (port.isascii() and port.isdigit() and int(port) < 65_536):
+                raise ValueError(f'listen must be "host:port", not {self.listen!r}')
+            if host not in ("127.0.0.1", "localhost", "[::1]") and not (self.tls_certificate and self.tls_key):
+                raise ValueError(f"listen on {host} leaves this machine: set tls_certificate and tls_key")
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """The address of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSection:
+    """`[exchange]`: how often and in what portions the terminal talks to central."""
+
+    entries_max: int = 200
+    changes_s: int = 30
+    backoff_s_max: int = 60
+
+    def machine_settings(self) -> MachineSettings:
+        """Return the machine's settings. Raises ValueError."""
+        return MachineSettings(
+            entries_max=self.entries_max,
+            changes_ms=self.changes_s * 1000,
+            changes_after_upload_ms=min(2_000, self.changes_s * 1000),
+            backoff_ms_max=self.backoff_s_max * 1000,
+        )
+
+    def __post_init__(self) -> None:
+        self.machine_settings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerSection:
+    """`[[scanner]]`: a serial scanner and the register that its scans go to (every register where it is empty)."""
+
+    name: str
+    port: str
+    register: str = ""
+    baud_rate: int = 9600
+    idle_gap_ms: int = 100
+    duplicate_window_ms: int = 500
+    encoding_fallback: str = "cp1252"
+    gs_substitute: str = ""
+
+    def driver_settings(self) -> ScannerSettings:
+        """Return the driver's settings. Raises SettingsInvalid."""
+        return ScannerSettings(
+            name=self.name,
+            port=self.port,
+            baud_rate=self.baud_rate,
+            idle_gap_ms=self.idle_gap_ms or None,
+            duplicate_window_ms=self.duplicate_window_ms,
+            encoding_fallback=self.encoding_fallback,
+            gs_substitute=self.gs_substitute.encode(),
+        )
+
+    def __post_init__(self) -> None:
+        self.driver_settings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrinterSection:
+    """`[[printer]]`: a receipt printer and the registers that it serves (every register where it is empty)."""
+
+    name: str
+    transport: TransportName
+    address: str
+    registers: tuple[str, ...] = ()
+    baud_rate: int = 115200
+    flow_control: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
+    columns: int = 42
+    code_page: str = "cp858"
+    code_page_number: int | None = None
+    confirm: ConfirmMethod = "none"
+
+    def driver_settings(self) -> PrinterSettings:
+        """Return the driver's settings. Raises SettingsInvalid."""
+        profile = PrinterProfile(
+            columns=self.columns,
+            code_page=self.code_page,
+            code_page_number=self.code_page_number,
+            confirm=self.confirm,
+        )
+        return PrinterSettings(
+            name=self.name,
+            transport=self.transport,
+            address=self.address,
+            profile=profile,
+            baud_rate=self.baud_rate,
+            flow_control=self.flow_control,
+        )
+
+    def __post_init__(self) -> None:
+        if not self.name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(
+                f"a printer's name is also its spool's file name: letters, digits, - and _, not {self.name!r}"
+            )
+        self.driver_settings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """The whole of `agent.toml`."""
+
+    central: CentralSection
+    local_api: LocalApiSection = LocalApiSection()
+    exchange: ExchangeSection = ExchangeSection()
+    scanner: tuple[ScannerSection, ...] = ()
+    printer: tuple[PrinterSection, ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind, sections in (("scanner", self.scanner), ("printer", self.printer)):
+            names = [section.name for section in sections]
+            if len(names) > DEVICES_MAX or len(set(names)) != len(names):
+                raise ValueError(f"{kind}: at most {DEVICES_MAX}, each with a name of its own")
+
+
+def read_settings(path: Path) -> AgentSettings:
+    """Read `agent.toml`. Raises ConfigurationError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return decode(AgentSettings, document)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing: make it with `loyalty-agent init`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    except (tomllib.TOMLDecodeError, CodecError, SettingsInvalid) as error:
+        raise ConfigurationError(f"{path}: {error}") from None

@@ -1,0 +1,72 @@
+"""The agent's state in one answer: identity, journal and queue, central, devices, and warnings that name a remedy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from loyalty_sdk.model import Status
+from sync.exchange import Exchange
+from sync.identity import Identity
+from sync.store import Store
+from terminal_agent._version import VERSION
+from terminal_agent.events import EventHub
+from terminal_agent.printing import Printing
+
+__all__ = ["StatusReader"]
+
+_COUNTS = (
+    "SELECT (SELECT max(seq) FROM entries) AS head_seq,"
+    " (SELECT max(version) FROM programmes) AS programme_version,"
+    " (SELECT count(*) FROM holds WHERE state = 'open') AS open_holds,"
+    " (SELECT count(*) FROM outcomes) AS refused"
+)
+
+
+class StatusReader:
+    """Reads the state; nothing is changed and central is not asked."""
+
+    def __init__(
+        self, *, store: Store, exchange: Exchange, identity: Identity, printing: Printing, hub: EventHub
+    ) -> None:
+        self._store = store
+        self._exchange = exchange
+        self._identity = identity
+        self._printing = printing
+        self._hub = hub
+
+    async def read(self) -> Status:
+        """Return the state as it is now."""
+        with self._store.reading() as connection:
+            facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").tuples().all())
+            counts = connection.exec_driver_sql(_COUNTS).one()
+        watermark = int(facts["watermark"])
+        contact = facts.get("contact_at")
+        return Status(
+            version=VERSION,
+            terminal=self._identity.terminal,
+            journal=facts["journal"],
+            head_seq=counts.head_seq,
+            watermark=watermark,
+            queue_length=counts.head_seq - watermark,
+            central_online=self._exchange.online,
+            central_contact_at=None if contact is None else datetime.fromisoformat(contact),
+            programme_version=counts.programme_version,
+            open_holds=counts.open_holds,
+            entries_refused=counts.refused,
+            scanners=self._hub.scanner_statuses(),
+            print_jobs_waiting=self._printing.jobs_waiting(),
+            warnings=self._warnings(counts.refused, counts.programme_version),
+        )
+
+    def _warnings(self, refused: int, programme_version: int | None) -> tuple[str, ...]:
+        warnings = list(self._printing.troubles())
+        warnings += [f"scanner {s.scanner}: {s.reason}" for s in self._hub.scanner_statuses() if s.reason]
+        if self._exchange.trouble:
+            warnings.append(f"central: {self._exchange.trouble}")
+        if refused:
+            warnings.append(f"central did not apply {refused} entries: see them with `loyalty-agent reconcile`")
+        if programme_version is None:
+            warnings.append("no programme is here yet, nothing earns: activate one at central")
+        if self._hub.dropped_scans:
+            warnings.append(f"{self._hub.dropped_scans} scans came while no POS listened: start till.scans()")
+        return tuple(warnings)

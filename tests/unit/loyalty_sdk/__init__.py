@@ -1,0 +1,1 @@
+"""Tests of the SDK: pure modules by themselves, both clients against FakeAgent and scripted transports."""

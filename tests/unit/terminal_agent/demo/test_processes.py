@@ -1,0 +1,125 @@
+"""Programs are started, awaited, killed, and ended for sure."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from terminal_agent.demo import processes
+from terminal_agent.demo.processes import Agent, Processes, ProcessFailed, wait_until
+
+SERVES = "import os, time; print('noise'); print(f'ready at {os.getpid()}', flush=True); time.sleep(600)"
+FAILS = "import sys; sys.exit('the port is taken')"
+
+
+def program(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_it_waits_for_the_ready_line_of_this_life(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with Processes() as running:
+        first = running.start(program(SERVES), log, "ready at ")
+        first.kill()
+        second = running.start(program(SERVES), log, "ready at ")
+        assert first.line != second.line
+        assert not first.is_running
+        assert second.is_running
+
+
+def test_leaving_ends_everything(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Processes() as running:
+        process = running.start(program(SERVES), tmp_path / "log", "ready at ")
+        raise KeyboardInterrupt
+    assert not process.is_running
+
+
+def test_what_ends_before_it_is_ready_is_told_with_its_log(tmp_path: Path) -> None:
+    with Processes() as running, pytest.raises(ProcessFailed, match="ended with status 1") as caught:
+        running.start(program(FAILS), tmp_path / "log", "ready at ")
+    assert "the port is taken" in str(caught.value)
+
+
+def test_what_never_is_ready_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "READY_TIMEOUT_S", 0.2)
+    with Processes() as running, pytest.raises(ProcessFailed, match="was not ready"):
+        running.start(program(SERVES), tmp_path / "log", "another line")
+
+
+def test_stop_asks_first(tmp_path: Path) -> None:
+    text = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('asked'))); {SERVES}"
+    with Processes() as running:
+        running.start(program(text), tmp_path / "log", "ready at ").stop()
+    assert "asked" in (tmp_path / "log").read_text()
+
+
+def test_stop_kills_what_does_not_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_S", 0.2)
+    text = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES}"
+    with Processes() as running:
+        process = running.start(program(text), tmp_path / "log", "ready at ")
+        with pytest.raises(ProcessFailed, match="did not end"):
+            process.stop()
+        assert not process.is_running
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_no_orphan_is_left_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    script = (
+        "import pathlib, sys, time\n"
+        "from terminal_agent.demo.processes import Processes\n"
+        "with Processes() as running:\n"
+        f"    started = running.start([sys.executable, '-c', {SERVES!r}], pathlib.Path('log'), 'ready at ')\n"
+        "    print(started.line, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen(
+        program(script), cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline().rpartition(" ")[2])
+        assert is_alive(child)
+        parent.send_signal(number)
+        parent.wait(20)
+    wait_until(lambda: not is_alive(child), "the child to end")
+
+
+def test_a_program_that_is_not_installed_is_told() -> None:
+    with pytest.raises(ProcessFailed, match="pip install"):
+        processes._program("loyalty-unheard-of")
+
+
+def test_a_path_that_no_socket_can_have_is_told(tmp_path: Path) -> None:
+    with Processes() as running, pytest.raises(ProcessFailed, match="shorter --directory"):
+        Agent(running, tmp_path / ("long" * 40)).enrol("http://127.0.0.1:1", "code")
+
+
+def test_configuration_is_added_to_the_template(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text('[central]\nurl = "u"\n[exchange]\n# changes_s = 30\n')
+    with Processes() as running:
+        Agent(running, tmp_path).configure(devices='[[scanner]]\nname = "s"\n', exchange="changes_s = 1\n")
+    text = (tmp_path / "agent.toml").read_text()
+    assert "[exchange]\nchanges_s = 1\n" in text
+    assert text.endswith('[[scanner]]\nname = "s"\n')
+
+
+def test_waiting_in_vain_says_for_what() -> None:
+    never: Callable[[], bool] = lambda: False  # noqa: E731 - a name makes the call below readable
+    started = time.monotonic()
+    with pytest.raises(ProcessFailed, match="in vain for the moon"):
+        wait_until(never, "the moon", timeout_s=0.05)
+    assert time.monotonic() > started

@@ -1,0 +1,35 @@
+"""What the fleet does with files; that it starts and kills processes is seen in the acceptance test."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from terminal_agent.replay.fleet import prepare_directory, write_members
+from terminal_agent.replay.options import OptionsInvalid
+
+
+def test_the_directory_of_an_earlier_replay_is_emptied(tmp_path: Path) -> None:
+    directory = prepare_directory(tmp_path / "build" / "replay")
+    (directory / "central.db").touch()
+    prepare_directory(directory)
+    assert not (directory / "central.db").exists()
+
+
+def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
+    assert prepare_directory(tmp_path) == tmp_path
+
+
+def test_a_directory_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(OptionsInvalid, match="name an empty --directory"):
+        prepare_directory(tmp_path)
+    with pytest.raises(OptionsInvalid, match="name an empty --directory"):
+        prepare_directory(tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_members_are_written_as_central_imports_them(tmp_path: Path) -> None:
+    write_members(tmp_path / "members.csv", ["17850", 'a"b,c'])
+    with (tmp_path / "members.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["alias", "name"], ["17850", ""], ['a"b,c', ""]]
