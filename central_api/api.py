@@ -1,11 +1,11 @@
-"""Central's HTTP API, as docs/protocol.md has it. Each call is one transaction of the ledger; nothing is decided here."""
+"""Central's HTTP API, as docs/protocol.md has it. A call is one transaction of the ledger; nothing is decided here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 from sqlalchemy import Connection
 
 from central_api import grants, journals, terminals
@@ -19,6 +19,7 @@ from central_api.openapi import DESCRIPTION, completed, describe
 from central_api.programmes import signed_programme
 from central_api.terminals import Terminal, authenticate, check_not_revoked
 from central_api.upload import receive_upload
+from loyalty_sdk.codec import INTEGER_MAX
 from loyalty_sdk.protocol import (
     UPLOAD_BYTES_MAX,
     ChangesPage,
@@ -92,7 +93,7 @@ def _add_programme(app: FastAPI, database: Database) -> None:
         summary="One version of the programme",
         **describe(SignedDocument, "not-found"),
     )
-    async def programme_version(request: Request, version: int) -> Response:
+    async def programme_version(request: Request, version: Annotated[int, Path(ge=1, le=INTEGER_MAX)]) -> Response:
         work = _as_terminal(
             bearer_token(request),
             lambda connection, terminal: signed_programme(connection, terminal.tenant, version),
@@ -163,7 +164,7 @@ def _add_journals(app: FastAPI, database: Database, capabilities: Capabilities) 
     async def page(
         request: Request,
         journal: str,
-        after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0,
+        after: Annotated[int, Query(ge=0, le=INTEGER_MAX)] = 0,
         limit: Limit = PAGE_MAX,
     ) -> Response:
         def work(connection: Connection, terminal: Terminal) -> EntryPage:

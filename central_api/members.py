@@ -31,6 +31,7 @@ from central_api.terminals import Terminal
 __all__ = [
     "ALIAS_LENGTH_MAX",
     "Registration",
+    "aliases_taken",
     "find_member",
     "member_of_alias",
     "member_report",
@@ -89,6 +90,13 @@ def member_of_alias(connection: Connection, capabilities: Capabilities, tenant: 
     digest = capabilities.keys.alias_digest(tenant, alias)
     query = select(aliases.c.member_id).where(aliases.c.tenant == tenant, aliases.c.digest == digest)
     return connection.execute(query).scalar_one_or_none()
+
+
+def aliases_taken(connection: Connection, capabilities: Capabilities, tenant: str, wanted: Sequence[str]) -> set[str]:
+    """Return those of the aliases that belong to members already."""
+    by_digest = {capabilities.keys.alias_digest(tenant, alias): alias for alias in wanted}
+    query = select(aliases.c.digest).where(aliases.c.tenant == tenant, aliases.c.digest.in_(list(by_digest)))
+    return {by_digest[digest] for digest in connection.execute(query).scalars()}
 
 
 def find_member(connection: Connection, capabilities: Capabilities, tenant: str, alias_or_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Describes the calls for OpenAPI from the protocol's own dataclasses. Bodies are read by `loyalty_sdk.codec`, not by it."""
+"""Describes the calls for OpenAPI by the protocol's own dataclasses. Bodies are read by `loyalty_sdk.codec` alone."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ Source: Epson ESC/POS command reference.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 
@@ -17,7 +18,9 @@ _PAGES = {0: "cp437", 2: "cp850", 3: "cp860", 4: "cp863", 5: "cp865", 16: "cp125
 _LONG_ESC = {0x21: 1, 0x2D: 1, 0x32: 0, 0x33: 1, 0x40: 0, 0x45: 1, 0x47: 1, 0x4A: 1, 0x4D: 1, 0x52: 1, 0x61: 1,
              0x64: 1, 0x70: 3, 0x74: 1, 0x7B: 1}  # fmt: skip
 _LONG_GS = {0x21: 1, 0x42: 1, 0x61: 1, 0x62: 1, 0x68: 1, 0x72: 1, 0x77: 1, 0x49: 1}
+_PRINTABLE = re.compile(rb"[\x20-\x7e\x80-\xff]+")
 _STRANGE_MAX = 100
+_UNCUT_LINES_MAX = 10_000
 
 
 class Paper:
@@ -74,10 +77,12 @@ class Paper:
             return self._take_group(rest)
         if first == 0x10:
             return self._take_real_time(rest)
+        run = _PRINTABLE.match(rest)
+        if run:
+            self._put(run[0].decode(self._page, errors="replace"))
+            return run.end(), b""
         if first == 0x0A:
             self._end_line()
-        elif first >= 0x20 and first != 0x7F:
-            self._put(bytes(rest[:1]).decode(self._page, errors="replace"))
         elif first != 0x0D:
             self.strange.append(bytes(rest[:1]))
         return 1, b""
@@ -174,11 +179,12 @@ class Paper:
             self._end_line_if_any()
             self._put_line(f"[QR {self._qr}]")
 
-    def _put(self, character: str) -> None:
-        if self._line_columns + self._wide > self._columns:
-            self._end_line()
-        self._line += character
-        self._line_columns += self._wide
+    def _put(self, text: str) -> None:
+        for character in text:
+            if self._line_columns + self._wide > self._columns:
+                self._end_line()
+            self._line += character
+            self._line_columns += self._wide
 
     def _end_line(self) -> None:
         self._put_line(self._line)
@@ -193,6 +199,8 @@ class Paper:
         free = self._columns - max(self._line_columns, len(text))
         indent = {0: 0, 1: free // 2, 2: free}.get(self._align, 0)
         self._lines.append((" " * max(indent, 0) + text).rstrip())
+        # A roll has an end too: what was never cut off goes, the oldest first.
+        del self._lines[:-_UNCUT_LINES_MAX]
 
     def _feed(self, lines: int) -> None:
         self._end_line_if_any()

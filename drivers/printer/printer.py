@@ -11,6 +11,7 @@ Does not render: jobs are bytes. The listener is called on this thread and must 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
 _DRAINED_REPLIES_MAX = 64
+_STOP_GRACE_S = 1.0
 _STOP_TIMEOUT_S = 60.0
 
 _NO_ANSWER = (
@@ -64,6 +66,7 @@ class Printer:
         self._connect = connect
         self._backoff = Backoff(first_s=settings.reconnect_first_s, limit_s=settings.reconnect_limit_s, random=random)
         self._stopping = threading.Event()
+        self._stop_deadline_s = math.inf
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"printer-{settings.name}", daemon=True)
         self._status: PrinterStatusEvent | None = None
@@ -78,7 +81,8 @@ class Printer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; a job in the middle of its confirmation becomes unknown."""
+        """End the thread; a job that is not confirmed within a moment becomes unknown."""
+        self._stop_deadline_s = self._clock.monotonic() + _STOP_GRACE_S
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -170,7 +174,7 @@ class Printer:
         """Return the first judgement that is not None, or None after the timeout or when we are stopped."""
         splitter = ReplySplitter()
         deadline_s = self._clock.monotonic() + timeout_s
-        while (left_s := deadline_s - self._clock.monotonic()) > 0 and not self._stopping.is_set():
+        while (left_s := min(deadline_s, self._stop_deadline_s) - self._clock.monotonic()) > 0:
             for reply in splitter.feed(connection.receive(min(left_s, _POLL_S))):
                 judgement = judge(reply)
                 if judgement is not None:

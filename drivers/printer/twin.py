@@ -20,6 +20,7 @@ __all__ = ["PrinterTwin"]
 _READ_BYTES = 65536
 _JOIN_TIMEOUT_S = 5.0
 _POLL_S = 0.1
+_HELD_BYTES_MAX = 1024 * 1024
 
 
 class PrinterTwin:
@@ -143,6 +144,7 @@ class PrinterTwin:
         with self._lock:
             self._held += data
             if not self.printing:
+                del self._held[_HELD_BYTES_MAX:]
                 return b""
             answer = self._paper.feed(bytes(self._held))
             self._held.clear()

@@ -4,7 +4,7 @@ Laws:
 1. The port belongs to the thread: no other thread reads, closes or reopens it.
 2. Every failure of the port is OFFLINE, told once; the partial scan is dropped; the old handle is closed
    before the port is opened again.
-3. A listener that fails costs its event, never the thread.
+3. A listener that fails costs its event, never the thread; nor does any other error end it.
 
 Does not know what a code means, and queues nothing: the listener is called on this thread and must not block.
 """
@@ -81,8 +81,14 @@ class ScannerReader:
             try:
                 self._read_until_lost()
             except DeviceError as error:
-                self._set_status(DeviceState.OFFLINE, str(error))
-                self._stopping.wait(self._backoff.next_s())
+                self._pause(str(error))
+            except Exception:
+                _log.exception("scanner %s: unexpected failure", self._settings.name)
+                self._pause("the scanner's driver failed: its log says how")
+
+    def _pause(self, reason: str) -> None:
+        self._set_status(DeviceState.OFFLINE, reason)
+        self._stopping.wait(self._backoff.next_s())
 
     def _read_until_lost(self) -> None:
         port = self._open_port(self._settings)

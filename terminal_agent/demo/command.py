@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo. Returns 0, 1 where something is missing, doubled or different or a part failed, 130 for Ctrl-C."""
+    """Run the demo. Returns 0; 1 where something is missing, doubled or different; 2 where it could not be done."""
     # Imported here, since what draws and sells has no place in the memory of the other commands.
     from loyalty_sdk.errors import LoyaltyError
     from terminal_agent.demo.processes import ProcessFailed
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = run_demo(settings, report)
     except (ProcessFailed, LoyaltyError, ValueError, OSError) as error:
         print(f"loyalty-agent demo: {error}", file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("loyalty-agent demo: interrupted; everything that was started has ended", file=sys.stderr)
         return INTERRUPTED

@@ -51,11 +51,11 @@ class Processes:
         self._running: list[Process] = []
         self._undo = ExitStack()
 
-    def start(self, command: Sequence[str], log: Path, ready: str) -> Process:
+    def start(self, command: Sequence[str], log: Path, ready: str, timeout_s: float = READY_TIMEOUT_S) -> Process:
         """Start a program and wait until it prints a line that starts with `ready`. Raises ProcessFailed."""
         process = Process(command, log)
         self._running.append(process)
-        process.await_line(ready)
+        process.await_line(ready, timeout_s)
         return process
 
     def __enter__(self) -> Self:
@@ -94,7 +94,7 @@ class Process:
         """Whether the program still runs."""
         return self._popen.poll() is None
 
-    def await_line(self, start: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+    def await_line(self, start: str, timeout_s: float) -> None:
         """Wait for a line of this life of the program; it is then in `line`. Raises ProcessFailed."""
         deadline = time.monotonic() + timeout_s
         while not self._find(start):
@@ -110,14 +110,14 @@ class Process:
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End it with SIGTERM. Raises ProcessFailed where it does not end in time; it is killed then."""
         self._popen.terminate()
         try:
-            self._popen.wait(STOP_TIMEOUT_S)
+            self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise self._failed(f"did not end within {STOP_TIMEOUT_S:g} s of SIGTERM") from None
+            raise self._failed(f"did not end within {timeout_s:g} s of SIGTERM") from None
 
     def _find(self, start: str) -> bool:
         with self._log.open("rb") as file:

@@ -126,8 +126,9 @@ class _Shop:
 
     def close(self, outage: Outage, *, seed: int, started: float) -> DemoResult:
         """Have every grant closed by entry, stop everything, and judge."""
-        self._report.say("Every grant is wanted back; the agent closes each by an entry")
         self._settle()
+        self._show_every_card()
+        self._report.say("Every grant is wanted back; the agent closes each by an entry")
         self._stage.close_grants()
         at_till = self._balances_at_till()
         self._stage.agent.stop()
@@ -151,6 +152,12 @@ class _Shop:
             wall_seconds=time.monotonic() - started,
             seed=seed,
         )
+
+    def _show_every_card(self) -> None:
+        """Let the till see every member, since some came only in the outage. In training, so that nothing is granted."""
+        looking = self._stage.till.with_context(training=True)
+        for person in MEMBERS:
+            looking.identify(person.alias)
 
     def _balances_at_till(self) -> dict[str, int | None]:
         """What the till says of every member with central stopped, so that it says what it knows by itself."""

@@ -40,6 +40,11 @@ class DyingConnection:
         self._connection.close()
 
 
+def is_settled(spool: Spool, reference: str) -> bool:
+    job = spool.job(reference)
+    return job is not None and job.settled_at is not None
+
+
 def main(spool_path: str, address: str, moment: str, references: list[str]) -> None:
     spool = Spool(Path(spool_path), now=SystemClock().now)
     settings = PrinterSettings(
@@ -59,7 +64,7 @@ def main(spool_path: str, address: str, moment: str, references: list[str]) -> N
         die()
     printer.start()
     print("printing", flush=True)
-    wait_until(lambda: spool.jobs_waiting() == 0, "an empty queue")
+    wait_until(lambda: all(is_settled(spool, reference) for reference in references), "the end of every job")
     printer.stop()
     spool.close()
 

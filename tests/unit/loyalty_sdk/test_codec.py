@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty_sdk import basket, envelope, local, model, programme, protocol
@@ -47,6 +47,7 @@ class Sample:
 
 @pytest.mark.parametrize("cls", VOCABULARY, ids=lambda cls: cls.__name__)
 def test_every_class_travels_and_comes_back_equal(cls: type[Any]) -> None:
+    @settings(max_examples=20)
     @given(instances(cls))
     def travels(value: Any) -> None:
         assert decode(cls, loads(dumps(value))) == value
@@ -76,6 +77,7 @@ json_values = st.recursive(
 def test_no_json_value_raises_anything_but_an_error_with_a_name(cls: type[Any]) -> None:
     names = [field.name for field in dataclasses.fields(cls)]
 
+    @settings(max_examples=20)
     @given(st.fixed_dictionaries({}, optional=dict.fromkeys(names, json_values)))
     def refused_or_read(data: Any) -> None:
         try:

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import pytest
+
 from drivers.errors import DeviceLost, DeviceUnavailable
 from drivers.scanner.events import ScanEvent, ScannerEvent, ScannerStatusEvent
 from drivers.scanner.reader import ScannerReader
@@ -101,6 +103,13 @@ def test_only_silence_that_was_listened_to_is_a_gap() -> None:
 def test_silence_read_by_read_is_a_gap() -> None:
     events, _ = run([b"12", 0.05, 0.05, b"34\r"])
     assert scans(events) == ["12", "34"]
+
+
+def test_an_unexpected_failure_is_logged_and_the_port_opened_again(caplog: pytest.LogCaptureFixture) -> None:
+    events, _ = run([RuntimeError("a bug")], [b"34\r"])
+    assert scans(events) == ["34"]
+    assert states(events)[:3] == ["ONLINE", "OFFLINE", "ONLINE"]
+    assert "unexpected failure" in caplog.text
 
 
 def test_a_port_that_stays_away_is_one_offline_event() -> None:

@@ -84,20 +84,17 @@ def test_an_article_handed_back_in_exchange_cannot_come_back_again(tmp_path: Pat
     assert links(tmp_path, *sale, line("C2", sku="A", quantity="-1")) == {"C2": None}
 
 
-LINES = st.builds(
-    line,
-    invoice=st.sampled_from(["1", "2", "3", "C4", "C5", "C6"]),
-    sku=st.sampled_from(["A", "B"]),
-    quantity=st.sampled_from(["1", "2", "3"]),
-    price=st.sampled_from(["1", "2"]),
+# Sales first and few kinds of lines, so that many cancellations find a sale.
+SALES = st.builds(line, invoice=st.sampled_from(["1", "2"]), sku=st.sampled_from("AB"), quantity=st.sampled_from("123"))
+CANCELLATIONS = st.builds(
+    line, invoice=st.sampled_from(["C3", "C4", "C5"]), sku=st.sampled_from("AB"), quantity=st.sampled_from(["-1", "-2"])
 )
 
 
-@given(st.lists(LINES, max_size=14))
-def test_never_more_comes_back_than_was_sold(lines: list[str]) -> None:
-    signed = [text if not text.startswith("C") else text.replace("THING,", "THING,-") for text in lines]
+@given(st.lists(SALES, min_size=1, max_size=5), st.lists(CANCELLATIONS, max_size=5))
+def test_never_more_comes_back_than_was_sold(sales: list[str], cancellations: list[str]) -> None:
     with TemporaryDirectory() as folder:
-        found = steps(Path(folder), *signed)
+        found = steps(Path(folder), *sales, *cancellations)
     back: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
     for step in found:
         for part in step.lines or ():

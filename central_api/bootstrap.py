@@ -1,0 +1,113 @@
+"""Picks what is real: the machine's clock and randomness, the key file, the engine, the server. Decides nothing else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+
+import uvicorn
+
+from central_api.api import create_app
+from central_api.capabilities import Capabilities
+from central_api.database import Database, database_path, open_database
+from central_api.installation import NotInitialised, check_installed, install
+from central_api.key_file import KeyFileUnusable, default_key_file, read_key_file, write_key_file
+from central_api.keys import new_key_ring
+
+__all__ = ["AddressTaken", "Central", "initialise", "open_central", "serve"]
+
+SHUTDOWN_S_MAX = 10
+BACKLOG = 2_048
+
+
+class AddressTaken(Exception):
+    """The server cannot listen where it is to; the text names the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Central:
+    """One central: its database, opened, and its capabilities. Close the database when done."""
+
+    database: Database
+    capabilities: Capabilities
+
+
+async def initialise(url: str, key_file: Path | None, tenant: str) -> tuple[Central, bool]:
+    """Make database, keys and tenant where they are missing. Returns whether anything was made."""
+    path = database_path(url)
+    keys_path = key_file or default_key_file(path)
+    if path.exists() and not keys_path.exists():
+        raise KeyFileUnusable(f"{path} is there, but its keys {keys_path} are not; restore them, or use --keys")
+    if not keys_path.exists():
+        _make_folder(path)
+        write_key_file(keys_path, new_key_ring(secrets.token_bytes))
+    central = Central(database=open_database(url), capabilities=_capabilities(keys_path))
+    made = await central.database.write(lambda connection: install(connection, central.capabilities, tenant))
+    return central, made
+
+
+async def open_central(url: str, key_file: Path | None) -> Central:
+    """Open an initialised central. Raises NotInitialised, KeyFileUnusable or DatabaseUnusable."""
+    path = database_path(url)
+    if not path.exists():
+        raise NotInitialised(f"{path} does not exist; run: loyalty-central init --database {url}")
+    central = Central(database=open_database(url), capabilities=_capabilities(key_file or default_key_file(path)))
+    await central.database.read(check_installed)
+    return central
+
+
+async def serve(central: Central, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` gets the address once calls are answered. Raises AddressTaken."""
+    listener = _listener(host, port)
+    version = distribution_version("pos-loyalty-agent")
+    app = create_app(database=central.database, capabilities=central.capabilities, version=version)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S_MAX,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    server = _Server(config, lambda: ready(f"http://{shown}:{listener.getsockname()[1]}"))
+    # uvicorn raises the signal again once it has stopped; stopping because of it is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; choose another with --port or --host") from None
+
+
+def _capabilities(keys_path: Path) -> Capabilities:
+    return Capabilities(now=lambda: datetime.now(UTC), random_bytes=secrets.token_bytes, keys=read_key_file(keys_path))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyFileUnusable(f"the folder {path.parent} cannot be made: {error.strerror}") from None
