@@ -1,20 +1,15 @@
-"""Picks what is real: the machine's clock and randomness, the key file, the engine, the server. Decides nothing else."""
+"""Picks what is real: the machine's clock and randomness, the key file, engine and server. Decides nothing else."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
-import uvicorn
-
-from central_api.api import create_app
 from central_api.capabilities import Capabilities
 from central_api.database import Database, database_path, open_database
 from central_api.installation import NotInitialised, check_installed, install
@@ -22,9 +17,6 @@ from central_api.key_file import KeyFileUnusable, default_key_file, read_key_fil
 from central_api.keys import new_key_ring
 
 __all__ = ["AddressTaken", "Central", "initialise", "open_central", "serve"]
-
-SHUTDOWN_S_MAX = 10
-BACKLOG = 2_048
 
 
 class AddressTaken(Exception):
@@ -65,38 +57,14 @@ async def open_central(url: str, key_file: Path | None) -> Central:
 
 async def serve(central: Central, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` gets the address once calls are answered. Raises AddressTaken."""
-    listener = _listener(host, port)
+    # Imported here, since the web framework costs more than all that the other commands need.
+    from central_api.api import create_app
+    from central_api.server import serve_app
+
     version = distribution_version("pos-loyalty-agent")
     app = create_app(database=central.database, capabilities=central.capabilities, version=version)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_S_MAX,
-    )
-    shown = f"[{host}]" if ":" in host else host
-    server = _Server(config, lambda: ready(f"http://{shown}:{listener.getsockname()[1]}"))
-    # uvicorn raises the signal again once it has stopped; stopping because of it is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    await server.serve(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-
-def _listener(host: str, port: int) -> socket.socket:
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        await serve_app(app, host, port, ready)
     except (OSError, OverflowError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; choose another with --port or --host") from None

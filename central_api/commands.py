@@ -1,4 +1,4 @@
-"""What the commands of `loyalty-central` do: each opens central, runs one function of the ledger, prints what it gives."""
+"""What the commands of `loyalty-central` do: open central, run one function of the ledger, print what it gives."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ async def _member_show(options: Options, central: Central, tenant: str) -> None:
     columns = ("member_id", "name", "aliases", "tier", "available", "reserved", "pending", "owed")
     print_table("member", [report], columns)
     for title in ("grants", "entries", "transfers"):
-        print_table(title, report[title], tuple(report[title][0]) if report[title] else ("none",))
+        print_table(title, report[title], tuple(report[title][0]) if report[title] else ())
 
 
 async def _programme_activate(options: Options, central: Central, tenant: str) -> None:

@@ -53,7 +53,7 @@ def _read(path: Path) -> list[Registration]:
             reader = csv.DictReader(file)
             if not {"alias", "name"} <= set(reader.fieldnames or ()):
                 raise ImportInvalid(f"{path}: the first line must name the columns alias,name")
-            found = []
+            found: list[Registration] = []
             for row in reader:
                 alias = (row["alias"] or "").strip()
                 if not alias:

@@ -33,11 +33,12 @@ def print_json(value: object) -> None:
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows as a table; without a terminal as wide as it needs to be."""
-    table = Table(*(column.replace("_", " ") for column in columns), title=title, title_justify="left")
+    headings = (column.replace("_", " ") for column in columns)
+    table = Table(*headings, title=title, title_justify="left", min_width=len(title) + 4)
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
-    console.print(table)
+    console.print(table if rows else f"{title}: none")
 
 
 @contextmanager

@@ -44,11 +44,15 @@ class Line:
         cls, sku: str, price_minor: int, quantity: int | str = 1, *, description: str = "", category: str = ""
     ) -> Line:
         """Make a line without discount from a price in minor units; the amount is rounded half up."""
-        amount = (Decimal(quantity) * price_minor).to_integral_value(ROUND_HALF_UP)
+        try:
+            exact = Decimal(quantity)
+            amount_minor = int((exact * price_minor).to_integral_value(ROUND_HALF_UP))
+        except (ArithmeticError, ValueError):
+            raise BasketInvalid(f'line {sku}: quantity {quantity!r} is no number; write it as "1.250"') from None
         return cls(
             sku=sku,
-            amount_minor=int(amount),
-            quantity=Decimal(quantity),
+            amount_minor=amount_minor,
+            quantity=exact,
             unit_price_minor=Decimal(price_minor),
             description=description,
             category=category,
@@ -57,6 +61,8 @@ class Line:
     def __post_init__(self) -> None:
         if not self.sku:
             raise BasketInvalid("a line has no sku; every line names the article it sells")
+        if not (self.quantity.is_finite() and self.unit_price_minor.is_finite()):
+            raise BasketInvalid(f"line {self.sku}: quantity and unit_price_minor are finite decimals")
         if self.quantity == 0:
             raise BasketInvalid(f"line {self.sku} has quantity 0; leave the line out")
         if self.unit_price_minor < 0:

@@ -45,7 +45,6 @@ class Exchange:
         client: httpx.Client,
         identity: Identity,
         host: Host,
-        on_programme: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._writer = writer

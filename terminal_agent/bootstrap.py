@@ -76,7 +76,7 @@ async def running_agent(directory: DataDirectory, failpoints: Path | None) -> As
         writer = Writer(store, on_commit=lambda head_seq: exchange.appended(head_seq))
         exchange = _build_exchange(settings, identity, host, store, writer, authorities)
         central = _build_central_line(settings, identity, host, exchange, authorities)
-        printing = Printing(store=store, printers=devices.printers, new_id=host.new_id)
+        printing = Printing(store=store, printers=devices.printers, broken=devices.broken, new_id=host.new_id)
         calls = operations(
             service=Service(store=store, writer=writer, central=central, identity=identity, host=host),
             training=TrainingDesk(store=store, now=host.now),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from drivers.clock import Clock
+from drivers.errors import SpoolError
 from drivers.printer.printer import Printer
+from drivers.printer.render import warm_up
 from drivers.printer.spool import Spool
 from drivers.scanner.events import ScanEvent, ScannerEvent
 from drivers.scanner.reader import ScannerReader
@@ -21,9 +24,13 @@ __all__ = ["Devices"]
 class Devices:
     """Every device of the configuration, started and stopped together."""
 
-    def __init__(self, scanners: tuple[ScannerReader, ...], printers: tuple[InstalledPrinter, ...]) -> None:
+    def __init__(
+        self, scanners: tuple[ScannerReader, ...], printers: tuple[InstalledPrinter, ...], broken: tuple[str, ...]
+    ) -> None:
+        """`broken` says which printers are left out, and why."""
         self._scanners = scanners
         self.printers = printers
+        self.broken = broken
 
     @classmethod
     def build(
@@ -36,11 +43,15 @@ class Devices:
         clock: Clock,
         random: Callable[[], float],
     ) -> Devices:
-        """Open the spools and make the devices' threads. Raises DriverError."""
-        return cls(
-            tuple(_scanner(section, hub, clock, random) for section in scanners),
-            tuple(_printer(section, directory, clock, random) for section in printers),
-        )
+        """Open the spools and make the devices' threads; a spool that cannot be opened costs its printer only."""
+        installed, broken = [], []
+        for section in printers:
+            try:
+                installed.append(_printer(section, directory, clock, random))
+            except SpoolError as error:
+                broken.append(f"printer {section.name}: {error}")
+        readers = tuple(_scanner(section, hub, clock, random) for section in scanners)
+        return cls(readers, tuple(installed), tuple(broken))
 
     def start(self) -> None:
         """Start every device; one that is missing is reported and retried, and keeps nothing back."""
@@ -48,6 +59,8 @@ class Devices:
             scanner.start()
         for installed in self.printers:
             installed.printer.start()
+        if self.printers:
+            threading.Thread(target=warm_up, name="printer-warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Stop every device and close the spools."""
@@ -63,15 +76,14 @@ def _scanner(section: ScannerSection, hub: EventHub, clock: Clock, random: Calla
         if isinstance(event, ScanEvent):
             scan = Scan(
                 data=event.data,
-                symbology=str(event.symbology.value) if event.symbology else None,
+                symbology=str(event.symbology),
                 raw=event.raw,
                 scanner=event.scanner,
                 scanned_at=event.received_at,
             )
             hub.scanned(section.register, scan)
         else:
-            online = event.state.name == "ONLINE"
-            status = ScannerStatus(scanner=event.scanner, state="online" if online else "offline", reason=event.reason)
+            status = ScannerStatus(scanner=event.scanner, state=event.state.value, reason=event.reason)
             hub.scanner_changed(section.register, status)
 
     return ScannerReader(section.driver_settings(), on_event, clock=clock, random=random)

@@ -39,9 +39,17 @@ class InstalledPrinter:
 class Printing:
     """The calls of the local API that end on paper."""
 
-    def __init__(self, *, store: Store, printers: tuple[InstalledPrinter, ...], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        printers: tuple[InstalledPrinter, ...],
+        broken: tuple[str, ...],
+        new_id: Callable[[], str],
+    ) -> None:
         self._store = store
         self._printers = printers
+        self._broken = broken
         self._new_id = new_id
 
     async def receipt_block(self, request: ReceiptBlockRequest, training: Mapping[ReceiptKey, Receipt]) -> ReceiptBlock:
@@ -83,7 +91,8 @@ class Printing:
     def troubles(self) -> tuple[str, ...]:
         """Return what is wrong with printers, each with its remedy."""
         statuses = (installed.printer.status for installed in self._printers)
-        return tuple(f"printer {status.printer}: {status.reason}" for status in statuses if status and status.reason)
+        offline = tuple(f"printer {status.printer}: {status.reason}" for status in statuses if status and status.reason)
+        return self._broken + offline
 
     def _installed_for(self, register: str) -> InstalledPrinter | None:
         """The printer that names the register, else one that serves every register."""

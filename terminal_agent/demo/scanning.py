@@ -48,9 +48,9 @@ class ScanningDesk:
             while scan := self._next():
                 if scan.data == person.alias:
                     return scan
-        raise ProcessFailed(
-            f"the scan of {person.alias} never came back as an event; {self._refused or 'see agent.log'}"
-        )
+            if self._refused:
+                raise ProcessFailed(f"the till cannot listen to its scanner: {self._refused}")
+        raise ProcessFailed(f"the scan of {person.alias} never came back as an event; see agent.log")
 
     def _listen(self) -> None:
         try:

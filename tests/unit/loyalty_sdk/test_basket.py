@@ -37,7 +37,7 @@ def test_a_line_may_differ_by_one_minor_unit(amount_minor: int) -> None:
         ({"quantity": Decimal(0)}, "quantity 0"),
         ({"unit_price_minor": Decimal(-100)}, "negative price"),
         ({"discount_minor": -1}, "sign of the quantity"),
-        ({"amount_minor": 202}, "2 × 100 − 0 is 200, but amount_minor says 202"),
+        ({"amount_minor": 202}, "2 × 100 - 0 is 200, but amount_minor says 202"),
         ({"discount_minor": 300, "amount_minor": -100}, "discount exceeds the price"),
         ({"quantity": Decimal("NaN")}, "quantity"),
         ({"quantity": Decimal("Infinity")}, "quantity"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty_sdk.codec import CodecError
@@ -12,10 +12,11 @@ from tests.unit.loyalty_sdk.strategies import entries
 sealed_attachments = st.none() | st.binary(max_size=60)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(entries(), sealed_attachments), max_size=4))
 def test_an_upload_comes_apart_as_it_was_joined(parts: list[tuple[Entry, bytes | None]]) -> None:
     lines = [(encode_entry(entry), sealed) for entry, sealed in parts]
-    body = join_upload((entry, sealed and attachment_hash(sealed), sealed) for entry, sealed in lines)
+    body = join_upload((entry, attachment_hash(sealed) if sealed else None, sealed) for entry, sealed in lines)
     kept = [UploadLine(entry=entry, sealed=sealed or None) for entry, sealed in lines]
     assert [UploadLine(entry=line.entry, sealed=line.sealed or None) for line in split_upload(body)] == kept
 

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loyalty_sdk._answers import AnswerHead
+from loyalty_sdk._events import (
+    EVENT_BYTES_MAX,
+    Deliver,
+    EventDecoder,
+    Listen,
+    Read,
+    ScanFlow,
+    ServerEvent,
+    listen,
+    till_event,
+)
+from loyalty_sdk._flow import Failure, Pause, RetryPolicy
+from loyalty_sdk.codec import CodecError, dumps
+from loyalty_sdk.errors import AccessRefused, AgentFailure
+from loyalty_sdk.model import Scan, ScannerStatus
+
+STREAM = AnswerHead(status=200, media_type="text/event-stream")
+SCAN = b"event: scan\ndata: " + dumps(Scan(data="4711")) + b"\n\n"
+SAMPLE = (
+    "\ufeffevent: scan\ndata: {\"a\": 1}\n\n: keep-alive\n\ndata:one\r\ndata: two\r\n\r\n"
+    "event: empty\n\nid: 7\nretry: 10\nevent:é€\rdata\r\rdata:  kept space\n\n"
+).encode()
+EVENTS = [
+    ServerEvent("scan", '{"a": 1}'),
+    ServerEvent("message", "one\ntwo"),
+    ServerEvent("é€", ""),
+    ServerEvent("message", " kept space"),
+]
+
+
+def decoded(chunks: list[bytes]) -> list[ServerEvent]:
+    decoder = EventDecoder()
+    return [event for chunk in chunks for event in decoder.feed(chunk)]
+
+
+def test_the_standard_is_followed() -> None:
+    assert decoded([SAMPLE]) == EVENTS
+
+
+@given(st.lists(st.integers(0, len(SAMPLE)), max_size=8))
+def test_events_are_the_same_wherever_the_bytes_are_cut(cuts: list[int]) -> None:
+    bounds = [0, *sorted(cuts), len(SAMPLE)]
+    assert decoded([SAMPLE[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]) == EVENTS
+
+
+def test_single_bytes_give_the_same_events() -> None:
+    assert decoded([bytes([byte]) for byte in SAMPLE]) == EVENTS
+
+
+def test_half_an_event_is_no_event() -> None:
+    assert decoded([SCAN[:-1]]) == []
+
+
+@pytest.mark.parametrize("piece", [b"x" * 1_000, b"data: " + b"x" * 1_000 + b"\n"])
+def test_an_event_has_a_limit(piece: bytes) -> None:
+    with pytest.raises(CodecError, match="exceeds"):
+        decoded([piece] * (EVENT_BYTES_MAX // 1_000 + 2))
+
+
+def test_many_small_events_have_no_limit() -> None:
+    assert len(decoded([SCAN] * 2_000)) == 2_000
+
+
+@given(st.lists(st.binary(max_size=30), max_size=10))
+def test_noise_raises_nothing(chunks: list[bytes]) -> None:
+    assert isinstance(decoded(chunks), list)
+
+
+def test_events_for_others_are_passed_over() -> None:
+    assert till_event(ServerEvent("status", "not even JSON")) is None
+    assert till_event(ServerEvent("message", "{}")) is None
+
+
+def test_a_malformed_scan_is_refused_with_its_place() -> None:
+    with pytest.raises(CodecError, match=r"scan\.data is missing"):
+        till_event(ServerEvent("scan", "{}"))
+
+
+def steps(replies: list[Any]) -> list[Any]:
+    """Drive the flow by hand until the replies are used up: each Listen and Read takes the next one."""
+    flow: ScanFlow = listen("unix:/a", "start it", RetryPolicy(), lambda: 0.999)
+    seen: list[Any] = []
+    step = next(flow)
+    while replies or not isinstance(step, Listen | Read):
+        seen.append(step)
+        step = flow.send(replies.pop(0) if isinstance(step, Listen | Read) else None)
+    return seen
+
+
+def delivered(seen: list[Any]) -> list[str]:
+    events = [step.event for step in seen if isinstance(step, Deliver)]
+    return [event.data if isinstance(event, Scan) else event.state for event in events]
+
+
+GONE = Failure(sent=False, text="Connection refused")
+
+
+def test_scans_are_delivered_in_order() -> None:
+    seen = steps([STREAM, SCAN + SCAN, SCAN])
+    assert delivered(seen) == ["4711"] * 3
+
+
+def test_a_lost_agent_is_said_once_and_its_return_once() -> None:
+    seen = steps([STREAM, GONE, GONE, GONE, STREAM, SCAN])
+    assert delivered(seen) == ["offline", "online", "4711"]
+
+
+def test_the_pauses_grow_up_to_their_limit_and_start_anew() -> None:
+    seen = steps([GONE] * 9 + [STREAM, SCAN, GONE])
+    pauses = [step.seconds for step in seen if isinstance(step, Pause)]
+    assert pauses[:9] == sorted(pauses[:9])
+    assert max(pauses) <= RetryPolicy().pause_max_s
+    assert pauses[9] < pauses[8]
+
+
+def test_a_stream_that_ends_at_once_is_not_opened_again_and_again_without_growing_pauses() -> None:
+    seen = steps([STREAM, GONE] * 6)
+    pauses = [step.seconds for step in seen if isinstance(step, Pause)]
+    assert pauses[3] > pauses[0]
+
+
+def test_the_reason_names_address_and_remedy() -> None:
+    (event,) = [step.event for step in steps([GONE, STREAM]) if isinstance(step, Deliver)]
+    assert isinstance(event, ScannerStatus)
+    assert event.reason == "unix:/a: Connection refused; start it"
+
+
+def test_a_malformed_event_is_said_and_the_stream_opened_again() -> None:
+    seen = steps([STREAM, b"event: scan\ndata: {}\n\n", STREAM, SCAN])
+    assert delivered(seen) == ["offline", "online", "4711"]
+
+
+def test_a_refusal_is_raised() -> None:
+    head = AnswerHead(status=401, media_type="application/problem+json")
+    with pytest.raises(AccessRefused, match="no such token"):
+        steps([head, b'{"type":"urn:loyalty:problem:access-refused","detail":"no such token"}'])
+
+
+def test_a_busy_agent_is_asked_again() -> None:
+    head = AnswerHead(status=503, media_type="application/problem+json")
+    seen = steps([head, b'{"type":"urn:loyalty:problem:busy","detail":"full"}', STREAM, SCAN])
+    assert delivered(seen) == ["offline", "online", "4711"]
+
+
+def test_something_else_than_an_agent_is_refused() -> None:
+    with pytest.raises(AgentFailure, match="check that the address"):
+        steps([AnswerHead(status=200, media_type="text/html"), b"<p>"])
