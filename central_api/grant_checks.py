@@ -40,7 +40,10 @@ def _verified(matter: Matter, use: GrantUse) -> GrantDocument:
 
 
 def _taken_from_entry(matter: Matter, use: GrantUse, document: GrantDocument) -> Grant:
-    """Set the points aside again as far as they are there; what is missing shows as an overdraft when it is spent."""
+    """Set the points aside again as far as they are there; what is missing shows as an overdraft when it is spent.
+
+    Its redemption id may have been asked for again since the restore, and then belongs to the newer grant.
+    """
     account = matter.account(document.member_id)
     points = min(document.points, account.available)
     grant = Grant(
@@ -53,7 +56,6 @@ def _taken_from_entry(matter: Matter, use: GrantUse, document: GrantDocument) ->
         key_id=use.key_id,
         signature=use.signature,
         issued_at=matter.books.recorded_at,
-        redemption_id=document.redemption_id,
     )
     matter.books.grant_changed(grant)
     movements = account.reserve(grant.terminal, points)

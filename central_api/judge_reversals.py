@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from central_api.accounts import loss_undone
-from central_api.matter import RECEIPT_PREFIX, Matter
+from central_api.matter import POINTS_MAX, RECEIPT_PREFIX, Matter
 from central_api.records import GrantUsed, Sale, Unfit, Verdict
 from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import ReversalBody, SaleBody
@@ -55,6 +55,8 @@ def _judge_unlinked(matter: Matter, body: ReversalBody) -> Verdict:
     member_id = matter.member(body.member_id)
     programme = matter.programme(body.basket)
     points = 0 if programme is None else points_earned(programme, body.basket)
+    if points > POINTS_MAX:
+        raise Unfit("quarantined", "points-implausible")
     if body.points_debited not in (None, points) and not (member_id is None and body.points_debited == 0):
         raise Unfit("quarantined", f"points-differ: {body.points_debited}, but the rules give {points}")
     if body.points_credited not in (None, 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from central_api.accounts import loss
 from central_api.grant_checks import checked_grant
-from central_api.matter import Matter
+from central_api.matter import POINTS_MAX, Matter
 from central_api.records import Grant, GrantUsed, Sale, Unfit, Verdict
 from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import GrantUse, Redemption, SaleBody
@@ -72,6 +72,8 @@ def _check_points(programme: Programme | None, body: SaleBody, member_id: str | 
     expected = 0 if programme is None else points_earned(programme, body.basket, discount_minor)
     if body.points_earned != expected and not (member_id is None and body.points_earned == 0):
         raise Unfit("quarantined", f"points-differ: {body.points_earned}, but the rules give {expected}")
+    if expected > POINTS_MAX:
+        raise Unfit("quarantined", "points-implausible")
 
 
 def _checked_redemption(

@@ -14,7 +14,10 @@ from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import Entry
 from loyalty_sdk.programme import Programme
 
-__all__ = ["ALIAS_PREFIX", "RECEIPT_PREFIX", "Matter"]
+__all__ = ["ALIAS_PREFIX", "POINTS_MAX", "RECEIPT_PREFIX", "Matter"]
+
+# No shop gives more for one sale; without a limit, a hostile terminal could make the sums too large to store.
+POINTS_MAX = 1_000_000_000
 
 ALIAS_PREFIX = "alias:"
 RECEIPT_PREFIX = "receipt:"

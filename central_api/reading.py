@@ -5,7 +5,8 @@ Nothing here refuses an upload: a bad entry is quarantined later and holds back 
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 from central_api.keys import KeyRing, SealBroken
@@ -17,7 +18,10 @@ from loyalty_sdk.errors import LoyaltyError
 __all__ = ["effective_time", "read_entry"]
 
 ALIAS_LENGTH_MAX = 4_096
-ID_LENGTH_MAX = 64
+REASON_LENGTH_MAX = 500
+ENTRY_ID = re.compile(r"[!-~]{1,64}")
+# A clock before this is nonsense, and the first years of the calendar cannot be told in every time zone.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def read_entry(row: EntryRow, keys: KeyRing, tenant: str) -> None:
@@ -25,14 +29,14 @@ def read_entry(row: EntryRow, keys: KeyRing, tenant: str) -> None:
     try:
         entry = decode_entry(row.data)
     except (CodecError, LoyaltyError) as error:
-        row.unfit, row.id_claimed = f"unreadable: {error}"[:500], _id_claimed(row.data)
+        row.unfit, row.id_claimed = _printable(f"unreadable: {error}"), _id_claimed(row.data)
+        return
+    if not ENTRY_ID.fullmatch(entry.id):
+        row.unfit = "id-malformed"
         return
     row.id_claimed = entry.id
     if (entry.terminal, entry.journal, entry.seq) != (row.terminal, row.journal, row.seq):
         row.unfit = "envelope-misplaced"
-        return
-    if not 0 < len(entry.id) <= ID_LENGTH_MAX or not entry.id.isascii():
-        row.unfit, row.id_claimed = "id-malformed", ""
         return
     row.entry = entry
     row.effective_at, row.clamped = effective_time(entry, row.received_at)
@@ -41,7 +45,8 @@ def read_entry(row: EntryRow, keys: KeyRing, tenant: str) -> None:
 
 def effective_time(entry: Entry, received_at: datetime) -> tuple[datetime, bool]:
     """Return min(max(occurred_at, central_time_seen), first received), and whether that is not what the clock said."""
-    effective_at = min(max(entry.occurred_at, entry.central_time_seen or entry.occurred_at), received_at)
+    latest = max(entry.occurred_at, entry.central_time_seen or entry.occurred_at, EARLIEST)
+    effective_at = min(latest, received_at)
     return effective_at, effective_at != entry.occurred_at
 
 
@@ -76,4 +81,9 @@ def _id_claimed(data: bytes) -> str:
     except CodecError:
         return ""
     claimed = content.get("id") if isinstance(content, dict) else None
-    return claimed if isinstance(claimed, str) and len(claimed) <= ID_LENGTH_MAX and claimed.isascii() else ""
+    return claimed if isinstance(claimed, str) and ENTRY_ID.fullmatch(claimed) else ""
+
+
+def _printable(text: str) -> str:
+    """What a hostile entry makes an error say must not make storing it fail."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:REASON_LENGTH_MAX]

@@ -7,7 +7,15 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loyalty_sdk._answers import Answer, AnswerHead, BoundedBody, refuse_head
-from loyalty_sdk._connection import CLOSED, ENDED, EVENTS_IDLE_S_MAX, TOO_SLOW, Settings, failure_of
+from loyalty_sdk._connection import (
+    CLOSED,
+    ENDED,
+    EVENTS_IDLE_S_MAX,
+    TOO_SLOW,
+    Settings,
+    failure_of,
+    refuse_address,
+)
 from loyalty_sdk._effects import Effects
 from loyalty_sdk._events import Deliver, Listen, Read, TillEvent
 from loyalty_sdk._flow import Call, Failure, Pause, Send
@@ -63,20 +71,24 @@ class AsyncConnection:
         """Return the client, made with the first call. Raises InvalidRequest after `close` and in another loop."""
         import asyncio
 
-        import httpx
-
         if self._closed:
             raise InvalidRequest(CLOSED)
         loop = asyncio.get_running_loop()
         if self._client is None:
-            transport = self._transport or httpx.AsyncHTTPTransport(**self.settings.transport())
-            self._loop = loop
-            self._client = httpx.AsyncClient(
-                transport=transport, base_url=self.settings.endpoint.base_url, trust_env=False
-            )
+            self._loop, self._client = loop, self._make_client()
         if self._loop is not loop:
             raise InvalidRequest("this AsyncTill belongs to another event loop; make one for each loop")
         return self._client
+
+    def _make_client(self) -> httpx.AsyncClient:
+        import httpx
+
+        transport = self._transport or httpx.AsyncHTTPTransport(**self.settings.transport())
+        endpoint = self.settings.endpoint
+        try:
+            return httpx.AsyncClient(transport=transport, base_url=endpoint.base_url, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise refuse_address(endpoint.address, error) from None
 
     async def close(self) -> None:
         """Close the client; closing again does nothing."""

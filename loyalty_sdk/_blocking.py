@@ -8,7 +8,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loyalty_sdk._answers import Answer, AnswerHead, BoundedBody, refuse_head
-from loyalty_sdk._connection import CLOSED, ENDED, EVENTS_IDLE_S_MAX, TOO_SLOW, Settings, failure_of
+from loyalty_sdk._connection import (
+    CLOSED,
+    ENDED,
+    EVENTS_IDLE_S_MAX,
+    TOO_SLOW,
+    Settings,
+    close_leaked_socket,
+    failure_of,
+    refuse_address,
+)
 from loyalty_sdk._effects import Effects
 from loyalty_sdk._events import Deliver, Listen, Read, TillEvent
 from loyalty_sdk._flow import Call, Failure, Pause, Send
@@ -60,17 +69,22 @@ class Connection:
 
     def client(self) -> httpx.Client:
         """Return the client, made with the first call. Raises InvalidRequest after `close`."""
-        import httpx
-
         with self._lock:
             if self._closed:
                 raise InvalidRequest(CLOSED)
             if self._client is None:
-                transport = self._transport or httpx.HTTPTransport(**self.settings.transport())
-                self._client = httpx.Client(
-                    transport=transport, base_url=self.settings.endpoint.base_url, trust_env=False
-                )
+                self._client = self._make_client()
             return self._client
+
+    def _make_client(self) -> httpx.Client:
+        import httpx
+
+        transport = self._transport or httpx.HTTPTransport(**self.settings.transport())
+        endpoint = self.settings.endpoint
+        try:
+            return httpx.Client(transport=transport, base_url=endpoint.base_url, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise refuse_address(endpoint.address, error) from None
 
     def close(self) -> None:
         """Close the client; closing again does nothing."""
@@ -95,6 +109,7 @@ class Connection:
                         return TOO_SLOW
                 return Answer(head=head, body=body.whole())
         except httpx.TransportError as error:
+            close_leaked_socket(error)
             return failure_of(error)
 
 
@@ -132,6 +147,7 @@ class _Stream:
             request = client.build_request(**settings.request(self._call, timeout_s=EVENTS_IDLE_S_MAX))
             self._response = client.send(request, stream=True)
         except httpx.TransportError as error:
+            close_leaked_socket(error)
             return failure_of(error)
         head = AnswerHead.of(self._response.status_code, self._response.headers)
         refuse_head(head, settings.endpoint.address)

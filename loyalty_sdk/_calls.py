@@ -238,22 +238,24 @@ def _key(recorded: Sale | Reversal | ReceiptKey) -> ReceiptKey:
 
 def status(context: Context) -> Call[Status]:
     """Ask how the agent is."""
-    query = {
-        **_where(context),
-        "business_date": context.business_date.isoformat(),
-        "training": "true" if context.training else "false",
-    }
+    query = _query(context)
     return Call(name="status", method="GET", path=PATHS["status"], answer=Status, effect="question", query=query)
 
 
 def events(context: Context) -> Call[Scan]:
     """Listen to the register's scanners; what comes is a stream of server-sent events."""
-    query = _where(context)
+    query = _query(context)
     return Call(name="scans", method="GET", path=EVENTS_PATH, answer=Scan, effect="question", query=query)
 
 
-def _where(context: Context) -> dict[str, str]:
-    return {"store": context.store, "register": context.register, "cashier": context.cashier}
+def _query(context: Context) -> dict[str, str]:
+    return {
+        "store": context.store,
+        "register": context.register,
+        "cashier": context.cashier,
+        "business_date": context.business_date.isoformat(),
+        "training": "true" if context.training else "false",
+    }
 
 
 def _post(name: str, request: object, answer: type[T], effect: Literal["question", "keyed", "every_time"]) -> Call[T]:

@@ -5,6 +5,7 @@ httpx is imported with the first call, so that a POS starts without it.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,8 +13,18 @@ from loyalty_sdk._effects import Effects
 from loyalty_sdk._endpoint import Endpoint
 from loyalty_sdk._events import ScanFlow, listen
 from loyalty_sdk._flow import Call, Failure, Flow, RetryPolicy, exchange
+from loyalty_sdk.errors import InvalidRequest
 
-__all__ = ["CLOSED", "ENDED", "EVENTS_IDLE_S_MAX", "TOO_SLOW", "Settings", "failure_of"]
+__all__ = [
+    "CLOSED",
+    "ENDED",
+    "EVENTS_IDLE_S_MAX",
+    "TOO_SLOW",
+    "Settings",
+    "close_leaked_socket",
+    "failure_of",
+    "refuse_address",
+]
 
 CONNECTIONS_MAX = 20
 EVENTS_IDLE_S_MAX = 60.0
@@ -73,6 +84,27 @@ class Settings:
             "trust_env": False,
             "limits": httpx.Limits(max_connections=CONNECTIONS_MAX),
         }
+
+
+def refuse_address(address: str, error: Exception) -> InvalidRequest:
+    """Say that httpx cannot read an address."""
+    return InvalidRequest(f"agent={address!r} is no address ({error}); write it as http://127.0.0.1:8787")
+
+
+def close_leaked_socket(error: BaseException) -> None:
+    """Close the socket of a refused connection to a Unix socket.
+
+    httpcore 1.0 leaves it open (`SyncBackend.connect_unix_socket`), and only the frames of the error still know it.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        trace = cause.__traceback__
+        while trace is not None:
+            leaked = trace.tb_frame.f_locals.get("sock")
+            if isinstance(leaked, socket.socket):
+                leaked.close()
+            trace = trace.tb_next
+        cause = cause.__cause__
 
 
 def failure_of(error: Exception) -> Failure:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
 import httpx
 
-from loyalty_sdk.protocol import EnrolmentAnswer, EnrolmentRequest
+from loyalty_sdk.protocol import EnrolmentAnswer, EnrolmentRequest, SignedDocument
 from sync.central import CentralFailure, json_call, parse, receive
 from sync.host import Host
-from sync.identity import Identity, new_private_key, public_key_of, write
+from sync.identity import Identity, SignatureRefused, new_private_key, public_key_of, write
+from sync.replica import store_programme
+from sync.store import Store
 from terminal_agent.data_directory import DataDirectory
 from terminal_agent.settings import CentralSection, ConfigurationError
 
@@ -26,7 +29,7 @@ class EnrolmentFailed(Exception):
 
 
 def enrol(directory: DataDirectory, *, url: str, code: str, agent_version: str, host: Host) -> Identity:
-    """Enrol with a one-time code and write identity, token and configuration. Raises EnrolmentFailed."""
+    """Enrol with a one-time code; write identity, token, configuration and a new journal. Raises EnrolmentFailed."""
     try:
         CentralSection(url=url)
     except ValueError as error:
@@ -34,20 +37,42 @@ def enrol(directory: DataDirectory, *, url: str, code: str, agent_version: str, 
     if directory.identity.exists():
         raise EnrolmentFailed(f"{directory.path} is already enrolled: choose another --directory")
     directory.create()
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        try:
+            identity = _enrol(client, code, agent_version, host)
+        except CentralFailure as error:
+            raise EnrolmentFailed(f"central at {url} did not enrol this terminal: {error}") from None
+        write(directory.identity, identity)
+        _write_private(directory.token, secrets.token_urlsafe(32))
+        if not directory.settings.exists():
+            directory.settings.write_text(template(url), encoding="utf-8")
+        _open_journal(directory, client, identity, agent_version, host)
+    return identity
+
+
+def _enrol(client: httpx.Client, code: str, agent_version: str, host: Host) -> Identity:
     private_key = new_private_key()
     request = EnrolmentRequest(code=code, public_key=public_key_of(private_key), agent_version=agent_version)
-    try:
-        with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
-            call = json_call("POST", "/v1/enrolments", request)
-            answer = parse(EnrolmentAnswer, receive(client, call.request(client, None)), host.now())
-    except CentralFailure as error:
-        raise EnrolmentFailed(f"central at {url} did not enrol this terminal: {error}") from None
-    identity = Identity.from_enrolment(answer, private_key, host.random_bytes(32))
-    write(directory.identity, identity)
-    _write_private(directory.token, secrets.token_urlsafe(32))
-    if not directory.settings.exists():
-        directory.settings.write_text(template(url), encoding="utf-8")
-    return identity
+    call = json_call("POST", "/v1/enrolments", request)
+    answer = parse(EnrolmentAnswer, receive(client, call.request(client, None)), host.now())
+    return Identity.from_enrolment(answer, private_key, host.random_bytes(32))
+
+
+def _open_journal(
+    directory: DataDirectory, client: httpx.Client, identity: Identity, agent_version: str, host: Host
+) -> None:
+    """Start the journal with the programme in it, so that the very first sale earns.
+
+    Without a programme at central, or a network that just went, the agent fetches it when it can.
+    """
+    with directory.lock():
+        store = Store(directory.journal, identity, host, agent_version)
+        store.open()
+        with suppress(CentralFailure, SignatureRefused):
+            call = json_call("GET", "/v1/programme")
+            signed = parse(SignedDocument, receive(client, call.request(client, identity.token)), host.now())
+            store.transact([lambda transaction: store_programme(transaction, signed)])
+        store.close()
 
 
 def template(url: str) -> str:

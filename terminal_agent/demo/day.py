@@ -29,8 +29,9 @@ PhaseName = Literal["opening", "morning", "outage", "afternoon"]
 
 PHASES: tuple[PhaseName, ...] = ("opening", "morning", "outage", "afternoon")
 REGULARS = 8
+NEWCOMERS = 2
 # The story of the regulars alone, and a few others between them.
-BASKETS_MIN = 34
+BASKETS_MIN = 36
 FILLER_SHARES = (25, 20, 40, 15)
 
 
@@ -98,7 +99,9 @@ class _Planner:
         self._random = random
         people = random.sample(MEMBERS, len(MEMBERS))
         self._regulars = people[:REGULARS]
-        self._others = cycle(people[REGULARS:])
+        # Two come for the first time while central is dead: the till has never seen their cards.
+        self._newcomers = people[-NEWCOMERS:]
+        self._others = cycle(people[REGULARS:-NEWCOMERS])
         self._baskets = baskets
 
     def day(self) -> Day:
@@ -129,13 +132,15 @@ class _Planner:
 
     def _outage(self) -> list[Visit | TakeBack]:
         first, second, third, fourth = self._regulars[4:]
-        other, returning = next(self._others), next(self._others)
+        newcomer, another = self._newcomers
+        returning = next(self._others)
         return [
             self._visit(first, self._snack(), redeem=1, fault="hold_open", name="mistaken"),
             TakeBack(kind="void", original="mistaken"),
             self._visit(second, self._snack(), redeem=2, fault="before_commit"),
-            self._visit(other, self._groceries(), fault="after_commit"),
+            self._visit(newcomer, self._groceries(), fault="after_commit"),
             self._visit(first, self._snack(), redeem=1),
+            self._visit(another, self._groceries()),
             self._visit(None, self._groceries()),
             self._visit(third, self._snack(), redeem=1, fault="any_moment"),
             TakeBack(kind="unlinked_return", customer=returning, basket=_basket([_line(_good("ARROZ"), Decimal(2))])),

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -50,15 +51,45 @@ class Processes:
     def __init__(self) -> None:
         self._running: list[Process] = []
         self._undo = ExitStack()
+        self._environment = dict(os.environ)
 
     def start(self, command: Sequence[str], log: Path, ready: str, timeout_s: float = READY_TIMEOUT_S) -> Process:
         """Start a program and wait until it prints a line that starts with `ready`. Raises ProcessFailed."""
-        process = Process(command, log)
+        process = Process(command, log, self._environment)
         self._running.append(process)
         process.await_line(ready, timeout_s)
         return process
 
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command to its end and return what it printed. Raises ProcessFailed."""
+        shown = " ".join([Path(command[0]).name, *command[1:3]])
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=self._environment,
+                timeout=COMMAND_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise ProcessFailed(f"{shown} … did not end within {COMMAND_TIMEOUT_S:g} s") from None
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip() or "(nothing)"
+            raise ProcessFailed(f"{shown} … ended with status {done.returncode} and said:\n    {said}")
+        return done.stdout
+
+    def _keep_bytecode(self) -> None:
+        """Where no bytecode may be written, keep it in a folder of our own: else every start would compile anew."""
+        if self._environment.pop("PYTHONDONTWRITEBYTECODE", None):
+            folder = self._undo.enter_context(
+                TemporaryDirectory(prefix="loyalty-bytecode-", ignore_cleanup_errors=True)
+            )
+            self._environment["PYTHONPYCACHEPREFIX"] = folder
+
     def __enter__(self) -> Self:
+        self._keep_bytecode()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGHUP):
                 self._undo.callback(signal.signal, number, signal.signal(number, _leave))
@@ -79,14 +110,19 @@ def _leave(number: int, _: FrameType | None) -> None:
 class Process:
     """One started program, in a session of its own, so that Ctrl-C at the terminal reaches it in our order only."""
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self._name = Path(command[0]).name
         self._log = log
         self.line = ""
         with log.open("ab") as file:
             self._offset = file.tell()
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
             )
 
     @property
@@ -186,7 +222,7 @@ class Central:
 
     def command(self, *arguments: str) -> str:
         """Run one command of `loyalty-central` to its end and return what it printed. Raises ProcessFailed."""
-        return _run(self._arguments(*arguments))
+        return self._processes.run(self._arguments(*arguments))
 
     def _arguments(self, *arguments: str) -> list[str]:
         keys = str(self._directory / "central.keys.json")
@@ -220,7 +256,7 @@ class Agent:
         """Make key and configuration and enrol at central. Raises ProcessFailed."""
         _check_socket_path(self.directory / "agent.sock")
         options = ["--central", central_url, "--code", code, "--directory", str(self.directory)]
-        _run([_program("loyalty-agent"), "init", *options])
+        self._processes.run([_program("loyalty-agent"), "init", *options])
         self.failpoints.mkdir()
 
     def configure(self, *, devices: str = "", exchange: str = "") -> None:
@@ -266,20 +302,6 @@ def _program(name: str) -> str:
             f"{name} is not installed beside {sys.executable}: pip install 'pos-loyalty-agent[central]'"
         )
     return found
-
-
-def _run(command: Sequence[str]) -> str:
-    shown = " ".join([Path(command[0]).name, *command[1:3]])
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired:
-        raise ProcessFailed(f"{shown} … did not end within {COMMAND_TIMEOUT_S:g} s") from None
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip() or "(nothing)"
-        raise ProcessFailed(f"{shown} … ended with status {done.returncode} and said:\n    {said}")
-    return done.stdout
 
 
 def _check_socket_path(path: Path) -> None:

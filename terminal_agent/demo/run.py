@@ -131,6 +131,8 @@ class _Shop:
         self._report.say("Every grant is wanted back; the agent closes each by an entry")
         self._stage.close_grants()
         at_till = self._balances_at_till()
+        # The POS goes first: an open stream of events would keep the agent waiting.
+        self._stage.till.close()
         self._stage.agent.stop()
         reckoning = reckon_files(self._listed, self._stage.programme)
         findings = check(

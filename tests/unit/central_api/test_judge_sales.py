@@ -5,6 +5,7 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from central_api.schema import attachments, entries
+from loyalty_sdk.codec import dumps
 from tests.support.terminal import basket_of, grant_document, grant_use
 from tests.unit.central_api.support import World, outcome_of
 
@@ -141,8 +142,6 @@ def test_a_grant_that_central_lost_is_taken_from_the_entry(world: World) -> None
     till.sale(basket_of(20000), member)
     world.deliver(till)
     document = replace(grant_document(world.granted(till, member, 100)), grant_id="lost", points=150)
-    from loyalty_sdk.codec import dumps
-
     signed = world.capabilities.keys.sign("grant", dumps(document).decode())
     sale = till.sale(basket_of(2000), member, redemption=till.redemption(), uses=[grant_use(signed, 100)])
     # Of the 150 points only 100 are still there to be set aside again.

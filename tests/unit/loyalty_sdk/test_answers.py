@@ -82,4 +82,3 @@ def test_an_encoded_body_is_not_even_read() -> None:
     assert head.media_type == "application/json"
     with pytest.raises(AgentFailure, match="encoded as 'gzip'"):
         refuse_head(head, "http://a")
-

@@ -201,9 +201,7 @@ async def first_scans_async(script: Script, count: int) -> list[Any]:
         return [await anext(events) for _ in range(count)]
 
 
-@pytest.fixture(
-    params=[first_scans, lambda *given: asyncio.run(first_scans_async(*given))], ids=["Till", "AsyncTill"]
-)
+@pytest.fixture(params=[first_scans, lambda *given: asyncio.run(first_scans_async(*given))], ids=["Till", "AsyncTill"])
 def listen(request: pytest.FixtureRequest) -> Callable[[Script, int], list[Any]]:
     chosen: Callable[[Script, int], list[Any]] = request.param
     return chosen

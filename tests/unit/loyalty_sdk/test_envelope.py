@@ -41,10 +41,22 @@ OPENED = Entry(
     attachment_hash=None,
     body=JournalOpenedBody(agent_version="0.1.0"),
 )
-FIELDS = (
-    "v terminal journal seq id kind occurred_at central_time_seen receipt_key programme_version snapshot_revision "
-    "grants attachment_hash body"
-).split()
+FIELDS = [
+    "v",
+    "terminal",
+    "journal",
+    "seq",
+    "id",
+    "kind",
+    "occurred_at",
+    "central_time_seen",
+    "receipt_key",
+    "programme_version",
+    "snapshot_revision",
+    "grants",
+    "attachment_hash",
+    "body",
+]
 
 
 @given(entries())

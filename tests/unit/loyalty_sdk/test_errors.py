@@ -38,4 +38,9 @@ def test_every_class_is_public() -> None:
 
 def test_an_error_carries_what_a_program_needs() -> None:
     error = OutcomeUnknown("repeat the call", request_id="7")
-    assert (str(error), error.detail, error.request_id, error.status) == ("repeat the call", "repeat the call", "7", 504)
+    assert (str(error), error.detail, error.request_id, error.status) == (
+        "repeat the call",
+        "repeat the call",
+        "7",
+        504,
+    )

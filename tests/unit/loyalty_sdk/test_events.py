@@ -26,7 +26,7 @@ from loyalty_sdk.model import Scan, ScannerStatus
 STREAM = AnswerHead(status=200, media_type="text/event-stream")
 SCAN = b"event: scan\ndata: " + dumps(Scan(data="4711")) + b"\n\n"
 SAMPLE = (
-    "\ufeffevent: scan\ndata: {\"a\": 1}\n\n: keep-alive\n\ndata:one\r\ndata: two\r\n\r\n"
+    '\ufeffevent: scan\ndata: {"a": 1}\n\n: keep-alive\n\ndata:one\r\ndata: two\r\n\r\n'
     "event: empty\n\nid: 7\nretry: 10\nevent:é€\rdata\r\rdata:  kept space\n\n"
 ).encode()
 EVENTS = [

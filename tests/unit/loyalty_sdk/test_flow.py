@@ -143,4 +143,3 @@ def test_no_call_that_may_be_recorded_ends_as_if_it_were_not(effect: Effect, scr
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_pauses_are_bounded_and_never_nothing(failures: int, fraction: float) -> None:
     assert POLICY.pause_first_s / 2 <= POLICY.pause_s(failures, fraction) <= POLICY.pause_max_s
-

@@ -156,7 +156,8 @@ def test_a_further_return_never_gives_earned_points_or_takes_redeemed_ones(
         for number, line in enumerate(basket.lines, start=1)
     }
     more = {
-        number: first[number] + data.draw(st.integers(0, int((line.quantity - first[number]) * 1000))) * Decimal("0.001")
+        number: first[number]
+        + data.draw(st.integers(0, int((line.quantity - first[number]) * 1000))) * Decimal("0.001")
         for number, line in enumerate(basket.lines, start=1)
     }
     once, twice = (points_returned(rules, basket, 0, 100, returned) for returned in (first, more))

@@ -71,6 +71,7 @@ def test_the_whole_plan_can_be_sold(tmp_path: Path, seed: int) -> None:
     assert reckoning.redemptions == sum(visit.redeem > 0 for visit in day.visits)
     assert (reckoning.returns, reckoning.voids) == (3, 1)
     assert shop.pos.tally.redemptions_offline >= 3
+    assert shop.pos.tally.unconfirmed_sales >= 2
     assert shop.pos.tally.receipts == shop.pos.tally.prints == len(shop.agent.printed)
 
 

@@ -1,0 +1,67 @@
+"""The program `loyalty-central` as a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = [sys.executable, "-m", "central_api.cli"]
+ROOT = Path(__file__).parents[3]
+PROGRAMME = """{"format": "loyalty-programme-1", "name": "Test", "version": 1, "currency": "EUR",
+  "earning": [{"id": "base", "kind": "amount", "points": 1, "per_minor": 100}]}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The program on one database."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "central.db"
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        command = [*PROGRAM, *arguments, "--database", f"sqlite:///{self.database}"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    def json(self, *arguments: str) -> Any:
+        """Run one command that succeeds, and read its JSON."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def refused(self, *arguments: str) -> str:
+        """Run one command that fails with one line on standard error."""
+        done = self.run(*arguments)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        lines = done.stderr.splitlines()
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith("loyalty-central: error: ")
+        return lines[0].removeprefix("loyalty-central: error: ")
+
+    def init(self) -> None:
+        """Make the database with a programme in force."""
+        document = self.folder / "programme.json"
+        document.write_text(PROGRAMME, encoding="utf-8")
+        assert self.json("init", "--programme", str(document))["programme_version"] == 1
+
+    @contextmanager
+    def serving(self, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Serve; gives the process and its address, and ends it if the test has not."""
+        command = [*PROGRAM, "serve", "--port", str(port), "--database", f"sqlite:///{self.database}"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline().strip()
+                assert line.startswith("loyalty-central listens on http://127.0.0.1:"), line
+                yield process, line.rpartition(" ")[2]
+            finally:
+                process.kill()

@@ -1,0 +1,125 @@
+"""The command line: what it makes, and one clear line where it cannot."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from central_api.cli import main
+from tests.integration.central_api.support import PROGRAMME, Program
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def test_nothing_works_before_init_and_the_text_says_so(program: Program) -> None:
+    assert "run: loyalty-central init" in program.refused("member", "list")
+    assert not program.database.exists()
+    program.database.write_bytes(b"")
+    assert "keys" in program.refused("member", "list")
+
+
+def test_init_twice_changes_nothing(program: Program) -> None:
+    program.init()
+    keys = program.database.with_name("central.db.keys.json")
+    before = keys.read_bytes()
+    assert keys.stat().st_mode & 0o777 == 0o600
+    assert program.json("init")["made"] is False
+    assert keys.read_bytes() == before
+    os.chmod(keys, 0o644)
+    assert "chmod 600" in program.refused("member", "list")
+    keys.unlink()
+    assert "restore" in program.refused("init")
+
+
+def test_a_malformed_programme_names_its_place(program: Program) -> None:
+    program.init()
+    document = program.folder / "wrong.json"
+    document.write_text(PROGRAMME.replace('"points": 1', '"points": 1.5'), encoding="utf-8")
+    assert "wrong.json" in program.refused("programme", "activate", str(document))
+    document.write_text(PROGRAMME.replace('"kind": "amount"', '"kind": "sum"'), encoding="utf-8")
+    assert "earning[0].kind" in program.refused("programme", "activate", str(document))
+    document.write_text(PROGRAMME, encoding="utf-8")
+    assert "set version to 2" in program.refused("programme", "activate", str(document))
+    assert "cannot be read" in program.refused("programme", "activate", str(program.folder / "none.json"))
+    document.write_text(PROGRAMME.replace('"version": 1', '"version": 2'), encoding="utf-8")
+    assert program.json("programme", "activate", str(document)) == {"version": 2}
+    assert program.json("programme", "show", "--version", "1")["version"] == 1
+
+
+def test_members_are_imported_once(program: Program) -> None:
+    program.init()
+    file = program.folder / "members.csv"
+    rows = [f"{number},Member {number}" for number in range(1_200)]
+    file.write_text("\n".join(["alias,name", *rows, "5,again"]), encoding="utf-8")
+    assert program.json("member", "import", str(file)) == {"imported": 1_200, "skipped": 1}
+    assert program.json("member", "import", str(file)) == {"imported": 0, "skipped": 1_201}
+    done = program.run("member", "import", str(file))
+    assert done.stderr.splitlines()[-1] == "members: 1201 of 1201"
+    file.write_text("card\n1\n", encoding="utf-8")
+    assert "alias,name" in program.refused("member", "import", str(file))
+    file.write_text("alias,name\n77,x\n ,y\n", encoding="utf-8")
+    assert "line 3" in program.refused("member", "import", str(file))
+
+
+def test_an_alias_belongs_to_one_member_and_is_not_kept_in_clear(program: Program) -> None:
+    program.init()
+    program.json("member", "add", "--alias", "20000015", "--alias", "+351912345678", "--name", "Maria Silva")
+    assert "belongs to a member" in program.refused("member", "add", "--alias", "+351912345678")
+    assert "no member" in program.refused("member", "show", "nobody")
+    (member,) = program.json("member", "list")["members"]
+    assert (member["name"], member["aliases"]) == ("Maria Silva", ["+351912345678", "20000015"])
+    content = b"".join(path.read_bytes() for path in program.folder.glob("central.db*") if "keys" not in path.name)
+    assert b"20000015" not in content
+    assert b"Maria" not in content
+
+
+def test_terminals_are_added_listed_recalled_and_revoked(program: Program) -> None:
+    program.init()
+    assert program.json("terminal", "add", "till-1")["code"] != program.json("terminal", "add", "till-1")["code"]
+    assert program.json("terminal", "recall", "--all") == {"grants_recalled": 0}
+    assert "no terminal till-9" in program.refused("terminal", "recall", "till-9")
+    program.json("terminal", "revoke", "till-1")
+    assert "revoked already" in program.refused("terminal", "add", "till-1")
+    table = program.run("terminal", "list").stdout
+    assert "till-1" in table
+    assert "revoked" in table
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("postgresql://x/y", "SQLite"),
+        ("nonsense", "no database address"),
+        ("sqlite://", "sqlite:///FILE"),
+    ],
+)
+def test_an_address_that_cannot_be_used(url: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["member", "list", "--database", url]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_database(program: Program) -> None:
+    program.init()
+    program.database.write_bytes(b"this is not a database, whatever its name says" * 100)
+    assert "cannot be used" in program.refused("member", "list")
+
+
+def test_a_tenant_is_named_where_there_are_several(program: Program) -> None:
+    program.init()
+    program.json("init", "--tenant", "other")
+    assert "default, other" in program.refused("member", "list")
+    assert program.json("member", "list", "--tenant", "other") == {"members": []}
+    with sqlite3.connect(program.database) as connection:
+        assert connection.execute("SELECT count(*) FROM tenants").fetchone() == (2,)
+    connection.close()
+
+
+def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["terminal", "add", "--help"])
+    assert stopped.value.code == 0
+    assert "example:" in capsys.readouterr().out
