@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from central_api.key_file import KeyFileUnusable, default_key_file, read_key_fil
 from central_api.keys import new_key_ring
 
 __all__ = ["AddressTaken", "Central", "initialise", "open_central", "serve"]
+
+PORT_MAX = 65_535
 
 
 class AddressTaken(Exception):
@@ -41,7 +45,9 @@ async def initialise(url: str, key_file: Path | None, tenant: str) -> tuple[Cent
         _make_folder(path)
         write_key_file(keys_path, new_key_ring(secrets.token_bytes))
     central = Central(database=open_database(url), capabilities=_capabilities(keys_path))
-    made = await central.database.write(lambda connection: install(connection, central.capabilities, tenant))
+    work = partial(install, capabilities=central.capabilities, tenant=tenant)
+    async with _closed_on_failure(central):
+        made = await central.database.write(work)
     return central, made
 
 
@@ -51,7 +57,8 @@ async def open_central(url: str, key_file: Path | None) -> Central:
     if not path.exists():
         raise NotInitialised(f"{path} does not exist; run: loyalty-central init --database {url}")
     central = Central(database=open_database(url), capabilities=_capabilities(key_file or default_key_file(path)))
-    await central.database.read(check_installed)
+    async with _closed_on_failure(central):
+        await central.database.read(check_installed)
     return central
 
 
@@ -63,11 +70,22 @@ async def serve(central: Central, host: str, port: int, ready: Callable[[str], N
 
     version = distribution_version("pos-loyalty-agent")
     app = create_app(database=central.database, capabilities=central.capabilities, version=version)
+    if not 0 <= port <= PORT_MAX:
+        raise AddressTaken(f"--port must be from 0 to {PORT_MAX}, not {port}")
     try:
         await serve_app(app, host, port, ready)
-    except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; choose another with --port or --host") from None
+
+
+@asynccontextmanager
+async def _closed_on_failure(central: Central) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await central.database.close()
+        raise
 
 
 def _capabilities(keys_path: Path) -> Capabilities:

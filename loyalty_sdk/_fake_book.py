@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from loyalty_sdk._fake_members import Owner
 from loyalty_sdk.basket import Basket
 from loyalty_sdk.codec import dumps
+from loyalty_sdk.local import HoldRequest, ReversalRequest, SaleRequest
 from loyalty_sdk.model import Context, Hold, ReceiptKey, Reversal, Sale
 from loyalty_sdk.programme import Programme
 
@@ -23,6 +25,7 @@ class HoldRecord:
     hold: Hold
     digest: str
     state: Literal["open", "spent", "released"] = "open"
+    offline_since: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,9 +66,10 @@ class Book:
         return [record.hold for record in self.holds.values() if record.state == "open"]
 
 
-def digest_of(request: object) -> str:
-    """Return what tells a repeated request from another one under the same key."""
-    return hashlib.sha256(dumps(request)).hexdigest()
+def digest_of(request: HoldRequest | SaleRequest | ReversalRequest) -> str:
+    """Return what tells a repeated request from another under its key; after a change of shift it is the same one."""
+    plain = replace(request, context=replace(request.context, cashier="-"))
+    return hashlib.sha256(dumps(plain)).hexdigest()
 
 
 def key_of(context: Context, series: str, number: str) -> ReceiptKey:

@@ -23,7 +23,6 @@ from loyalty_sdk.errors import (
     HoldUnknown,
     InsufficientPoints,
     InvalidRequest,
-    NotFound,
     OfflineCapExceeded,
     ReceiptConflict,
     RewardUnavailable,
@@ -40,12 +39,12 @@ from loyalty_sdk.local import (
     ReversalRequest,
     SaleRequest,
 )
-from loyalty_sdk.model import Context, Hold, Member, Quote, ReceiptKey, Reversal, Sale
+from loyalty_sdk.model import Context, Hold, Member, Quote, ReceiptKey, Reversal, RewardOffer, Sale
 from loyalty_sdk.programme import Programme
 
 __all__ = ["Counter"]
 
-CODE_LENGTH_MAX = 512
+CODE_LENGTH_MAX = 128
 
 T = TypeVar("T", Sale, Reversal)
 
@@ -102,7 +101,7 @@ class Counter:
     def _known(self, account: Account) -> Member:
         return Member(
             state="known",
-            message="" if self.online else "central cannot be reached; the balance may be older",
+            message=f"{account.shown()} points" + ("" if self.online else "; central is not reached"),
             member_id=account.member_id,
             name_masked=account.name_masked,
             tier=account.tier,
@@ -113,29 +112,25 @@ class Counter:
         )
 
     def quote(self, request: QuoteRequest) -> Quote:
-        """Work out what a basket earns, and which rewards basket and redeemable points reach."""
+        """Work out what a basket earns, and which rewards basket and shown balance reach."""
         self.check_currency(request.basket)
-        account = self.account(request.member_id)
-        redeemable = None if account is None else self._redeemable(account)
+        account = self._seen(request.member_id)
+        balance = account.shown() if account else None
         return Quote(
             basket=request.basket,
             member_id=request.member_id,
             points_earned=rules.points_earned(self.programme, request.basket),
-            rewards=rules.reward_offers(self.programme, request.basket, redeemable),
+            rewards=rules.reward_offers(self.programme, request.basket, balance),
             programme_version=self.programme.version,
             snapshot_revision=account.revision if account else None,
-            balance=account.shown() if account else None,
+            balance=balance,
             as_of=account.seen_at if account else None,
         )
 
-    def _redeemable(self, account: Account) -> int:
-        if self.online:
-            return account.available()
-        caps = self.programme.offline
-        if self._contact_too_old() or account.redemptions_offline >= caps.redemptions_per_member_max:
-            return 0
-        left = caps.points_per_member_max - account.points_offline
-        return max(0, min(account.granted_at(self.now()), caps.points_per_sale_max, left))
+    def _seen(self, member_id: str | None) -> Account | None:
+        """Return the member where this terminal knows a balance, as it does after `identify`."""
+        account = None if member_id is None else self.members.by_id(member_id)
+        return account if account is not None and account.seen is not None else None
 
     def _contact_too_old(self) -> bool:
         hours_max = self.programme.offline.hours_since_contact_max
@@ -153,7 +148,9 @@ class Counter:
             account = self._account(hold.member_id)
             self._check_points(account, hold.points)
             self._earmark(account, hold.points)
-        self.book(request.context).holds[hold.hold_id] = HoldRecord(hold=hold, digest=digest_of(request))
+        since = None if self.online or hold.training else self.contact_at
+        record = HoldRecord(hold=hold, digest=digest_of(request), offline_since=since)
+        self.book(request.context).holds[hold.hold_id] = record
         return hold
 
     def _held_before(self, known: HoldRecord, request: HoldRequest) -> Hold:
@@ -164,26 +161,32 @@ class Counter:
         return known.hold
 
     def _make_hold(self, request: HoldRequest) -> Hold:
-        reward = self.programme.reward(request.reward_id)
-        if reward is None:
-            raise RewardUnavailable(f"the programme has no reward {request.reward_id}; sell without it")
-        discount_minor = reward.discount_minor * request.count
-        if not 1 <= request.count <= reward.count_per_sale_max:
-            raise RewardUnavailable(f"{reward.id} is given 1 to {reward.count_per_sale_max} times in a sale")
-        if request.basket.total_minor < max(reward.minimum_spend_minor, discount_minor):
-            raise RewardUnavailable(f"the basket of {request.basket.total_minor} does not reach {reward.id}")
+        reward = self._offer(request)
         return Hold(
             hold_id=request.redemption_id,
             member_id=request.member_id,
-            reward_id=reward.id,
+            reward_id=reward.reward_id,
             count=request.count,
             points=reward.points * request.count,
-            discount_minor=discount_minor,
+            discount_minor=reward.discount_minor * request.count,
             store=request.context.store,
             register=request.context.register,
             created_at=self.now(),
             training=request.context.training,
         )
+
+    def _offer(self, request: HoldRequest) -> RewardOffer:
+        account = self._seen(request.member_id)
+        balance = account.shown() if account else None
+        offers = rules.reward_offers(self.programme, request.basket, balance)
+        offer = next((offer for offer in offers if offer.reward_id == request.reward_id), None)
+        if offer is None:
+            raise RewardUnavailable(f"the programme has no reward {request.reward_id}; take one of the quote's rewards")
+        if not 1 <= request.count <= offer.count_max:
+            reason = offer.reason or f"it can be taken {offer.count_max} times, not {request.count}"
+            short = balance is not None and balance < offer.points
+            raise (InsufficientPoints if short else RewardUnavailable)(f"reward {offer.reward_id}: {reason}")
+        return offer
 
     def _check_points(self, account: Account, points: int) -> None:
         if self.online:
@@ -226,6 +229,7 @@ class Counter:
         if record.state == "open":
             record.state = "released"
             self._unhold(record.hold)
+            self._uncount(record)
             self.count_entry(request.context)
         return record.hold
 
@@ -250,6 +254,14 @@ class Counter:
     def _unhold(self, hold: Hold) -> None:
         if not hold.training:
             self._account(hold.member_id).held -= hold.points
+
+    def _uncount(self, record: HoldRecord) -> None:
+        """Give a released hold back to the grant ahead that it came from; it no longer counts towards the caps."""
+        account = self.members.by_id(record.hold.member_id)
+        if account is not None and record.offline_since is not None and record.offline_since == self.contact_at:
+            account.granted += record.hold.points
+            account.points_offline = max(0, account.points_offline - record.hold.points)
+            account.redemptions_offline = max(0, account.redemptions_offline - 1)
 
     def record_sale(self, request: SaleRequest) -> Sale:
         """Record a sale, or answer with what is recorded under the same receipt key."""
@@ -293,7 +305,7 @@ class Counter:
         return Sale(
             entry_id=self.new_id(),
             receipt=key,
-            member_id=owner.member_id if isinstance(owner, Account) else None,
+            member_id=owner.member_id if isinstance(owner, Account) else request.member_id,
             points_earned=earned,
             points_redeemed=redeemed,
             discount_minor=discount_minor,
@@ -307,7 +319,10 @@ class Counter:
         self.count_entry(context)
         if not context.training:
             self.members.move(owner, points, online=self.online, now=self.now())
-        return (owner.shown(), owner.seen_at) if isinstance(owner, Account) else (None, None)
+        shown = owner.shown() if isinstance(owner, Account) else None
+        if not isinstance(owner, Account) or shown is None:
+            return None, None
+        return shown + (points if context.training else 0), owner.seen_at
 
     def count_entry(self, context: Context) -> None:
         """Count one more entry of the journal."""
@@ -319,18 +334,15 @@ class Counter:
         """Return whose points move. Raises InvalidRequest where both are named."""
         if member_id is not None and alias is not None:
             raise InvalidRequest("a sale names a member_id, or the alias of a card that is not known, never both")
-        if member_id is not None or alias is None:
-            return self.account(member_id)
+        if member_id is not None:
+            return self.members.by_id(member_id) or member_id
+        if alias is None:
+            return None
         return (self.members.by_alias(alias) if self.online else None) or alias
-
-    def account(self, member_id: str | None) -> Account | None:
-        """Return the account of a member id, None for None. Raises NotFound."""
-        return None if member_id is None else self._account(member_id)
 
     def _account(self, member_id: str) -> Account:
         account = self.members.by_id(member_id)
-        if account is None:
-            raise NotFound(f"no member {member_id} is known here; identify the card first")
+        assert account is not None  # a hold is only made for a member that is known
         return account
 
     def check_currency(self, basket: Basket) -> None:

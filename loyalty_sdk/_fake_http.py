@@ -119,7 +119,7 @@ class FakeApi:
             return self._json(self._handlers[name](_context(request.url.params)))
         if name != "scans":
             raise NotFound("there is no such call; see docs/local-api.md")
-        events = self._events(_context({"business_date": "2000-01-01", **request.url.params}))
+        events = self._events(_context(request.url.params))
         return httpx.Response(200, headers=self._headers("text/event-stream"), stream=events)
 
     def _json(self, answer: object) -> httpx.Response:

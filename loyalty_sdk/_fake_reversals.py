@@ -44,7 +44,7 @@ def _reversal(counter: Counter, request: ReversalRequest, key: ReceiptKey, owner
         entry_id=counter.new_id(),
         receipt=key,
         kind=request.kind,
-        member_id=owner.member_id if isinstance(owner, Account) else None,
+        member_id=owner.member_id if isinstance(owner, Account) else request.member_id,
         points_debited=debited,
         points_credited=credited,
         balance=balance,
@@ -57,7 +57,7 @@ def _unlinked(counter: Counter, request: ReversalRequest) -> tuple[Owner, Points
     assert request.basket is not None  # ReversalRequest holds it for an unlinked return
     counter.check_currency(request.basket)
     if any(line.quantity < 0 for line in request.basket.lines):
-        raise BasketInvalid("an unlinked return brings positive quantities, the reversal itself says that they return")
+        raise ReversalRefused("what comes back in an unlinked return has positive quantities")
     owner = counter.owner(request.member_id, request.alias)
     debited = 0 if owner is None else rules.points_earned(counter.programme, request.basket)
     return owner, (debited, 0)

@@ -130,6 +130,10 @@ class ReversalRequest:
             raise ValueError("a void or return names its original, an unlinked return brings a basket")
         if self.lines is not None and self.kind != "return":
             raise ValueError("only a linked return names lines; a void reverses the whole sale")
+        if self.lines == ():
+            raise ValueError("lines is empty; name the lines that come back, or leave it out for all that is left")
+        if any(tender.amount_minor <= 0 for tender in self.tenders):
+            raise ValueError("tenders of a reversal are what is paid back, as amounts above 0")
         if linked and (self.member_id or self.alias):
             raise ValueError("a linked reversal takes its member from the original sale")
 

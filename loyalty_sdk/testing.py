@@ -250,7 +250,10 @@ class FakeAgent:
         entry_method: EntryMethod = "scanned",
         scanner: str = "fake",
     ) -> None:
-        """Let a scanner read a code; the next `scans()` of the register yields it."""
+        """Let a scanner read a code; `scans()` of the register yields it.
+
+        Here a scan waits until somebody listens; the agent drops it, lest it meets the next customer.
+        """
         scan = Scan(
             data=data,
             entry_method=entry_method,

@@ -86,13 +86,14 @@ class RecordReversal:
         """What this return takes and gives: all that has come back with it, less what had come back before it."""
         assert isinstance(original.body, SaleBody)
         before = _returned_before(transaction, original)
-        lines = self.request.lines or _all_left(original.body, before)
+        lines = _all_left(original.body, before) if self.request.lines is None else self.request.lines
         after = _returned_after(original.body, before, lines)
         if self.request.kind == "void" and before:
             raise ReversalRefused("part of this sale was returned before: return the rest instead of voiding it")
         programme = programme_version(transaction.connection, original.programme_version)
         debited = credited = 0
-        if programme is not None:
+        nobody = original.body.member_id is None and original.attachment_hash is None
+        if programme is not None and not nobody:
             redemption = original.body.redemption
             discount = 0 if redemption is None else redemption.discount_minor
             redeemed = 0 if redemption is None else redemption.points

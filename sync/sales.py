@@ -9,16 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from loyalty_sdk.basket import check_tenders
+from loyalty_sdk.basket import Basket, check_tenders
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import Entry, GrantUse, Redemption, SaleBody
 from loyalty_sdk.errors import (
+    BasketInvalid,
     CurrencyMismatch,
     HoldNotOpen,
     HoldUnknown,
     InvalidRequest,
     ReceiptConflict,
-    TrainingMismatch,
 )
 from loyalty_sdk.local import ReversalRequest, SaleRequest
 from loyalty_sdk.model import ReceiptKey, Sale
@@ -102,6 +102,8 @@ class RecordSale:
                 "record the sale in the programme's currency"
             )
         discount = 0 if redemption is None else redemption.discount_minor
+        if redemption is not None and programme is not None:
+            _check_reward_fits(programme, redemption, basket)
         check_tenders(self.request.tenders, basket.total_minor - discount + self.request.rounding_minor)
 
     def _append(
@@ -176,6 +178,17 @@ def _programme(transaction: Transaction, hold: Any) -> Programme | None:
     if hold is None:
         return current_programme(transaction.connection)
     return programme_version(transaction.connection, hold.programme_version)
+
+
+def _check_reward_fits(programme: Programme, redemption: Redemption, basket: Basket) -> None:
+    """The basket may have changed since the hold; central would not accept a reward that it does not reach."""
+    reward = programme.reward(redemption.reward_id)
+    least = max(redemption.discount_minor, 0 if reward is None else reward.minimum_spend_minor)
+    if basket.total_minor < least:
+        raise BasketInvalid(
+            f"the basket comes to {basket.total_minor}, the held reward needs {least}: release the hold, "
+            "or record the basket that it was made for"
+        )
 
 
 def _redemption(hold: Any) -> Redemption:

@@ -11,6 +11,8 @@ SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4C4F594A  # "LOYJ": `file` and the start-up tell a journal from any other SQLite database.
 
 PRAGMAS = (
+    # Before WAL, or it is ignored; it matters for a new file only.
+    "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",

@@ -8,13 +8,14 @@ import random
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 
 from drivers.clock import SystemClock
@@ -24,7 +25,7 @@ from sync.host import Host
 from sync.identity import Identity
 from sync.journal import watermark
 from sync.machine import Machine
-from sync.store import Store
+from sync.store import Store, StoreRefused
 from sync.writer import Writer
 from terminal_agent._version import VERSION
 from terminal_agent.central_line import CentralLine
@@ -48,11 +49,12 @@ ONLINE_CONNECTIONS_MAX = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """A running agent: its settings and the application of its local API."""
+    """A running agent: its settings and the application of its local API; `end_streams` ends the streams of events."""
 
     settings: AgentSettings
     directory: DataDirectory
     app: Starlette
+    end_streams: Callable[[], None]
 
 
 def system_host() -> Host:
@@ -68,39 +70,43 @@ async def running_agent(directory: DataDirectory, failpoints: Path | None) -> As
     """
     settings = read_settings(directory.settings)
     identity = identities.read(directory.identity)
+    gate, authorities = _gate(settings, directory), trust(settings.central)
     host, hub = system_host(), EventHub()
-    with directory.lock():
+    async with AsyncExitStack() as ending:
+        ending.enter_context(directory.lock())
         store = _open_store(directory, identity, host, failpoints)
-        devices = _build_devices(settings, directory, hub)
-        authorities = trust(settings.central)
+        ending.callback(store.close)
         writer = Writer(store, on_commit=lambda head_seq: exchange.appended(head_seq))
         exchange = _build_exchange(settings, identity, host, store, writer, authorities)
         central = _build_central_line(settings, identity, host, exchange, authorities)
+        devices = _build_devices(settings, directory, hub)
         printing = Printing(store=store, printers=devices.printers, broken=devices.broken, new_id=host.new_id)
         calls = operations(
             service=Service(store=store, writer=writer, central=central, identity=identity, host=host),
-            training=TrainingDesk(store=store, now=host.now),
+            training=TrainingDesk(store=store, now=host.now, new_id=host.new_id),
             printing=printing,
             status=StatusReader(store=store, exchange=exchange, identity=identity, printing=printing, hub=hub),
         )
-        gate = _gate(settings, directory)
+        app = create_app(operations=calls, hub=hub, gate=gate, new_request_id=host.new_id)
         hub.attach(asyncio.get_running_loop())
         for part in (writer, exchange, devices):
             part.start()
-        try:
-            app = create_app(operations=calls, hub=hub, gate=gate, new_request_id=host.new_id)
-            yield Agent(settings=settings, directory=directory, app=app)
-        finally:
-            await central.close()
-            for part in (devices, exchange, writer):
-                await asyncio.to_thread(part.stop)
-            store.close()
+            ending.push_async_callback(asyncio.to_thread, part.stop)
+        ending.push_async_callback(central.close)
+        yield Agent(settings=settings, directory=directory, app=app, end_streams=hub.close)
 
 
 def _open_store(directory: DataDirectory, identity: Identity, host: Host, failpoints: Path | None) -> Store:
     hooks = None if failpoints is None else failpoint_hooks(failpoints)
     store = Store(directory.journal, identity, host, VERSION, hooks=hooks)
-    store.open()
+    try:
+        store.open()
+    except DBAPIError as error:
+        store.close()
+        raise StoreRefused(
+            f"{directory.journal} cannot be opened ({error.orig}): free space and correct the rights of the directory; "
+            "a damaged file is moved aside, never deleted, for it may hold sales that central has not got"
+        ) from None
     return store
 
 

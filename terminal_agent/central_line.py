@@ -40,7 +40,8 @@ class CentralLine:
         self._deadline_s = deadline_ms / 1000
         self._now = now
         self._monotonic_s = monotonic_s
-        self._probe_due_s = 0.0
+        self._quiet_until_s = 0.0
+        self._exchange_lost_it_too = False
 
     async def identify(self, request: IdentifyRequest) -> MemberAnswer:
         """Ask who an alias is. Raises CentralFailure."""
@@ -55,20 +56,43 @@ class CentralLine:
         await self._client.aclose()
 
     async def _ask(self, call: Call) -> MemberAnswer:
-        if not self._exchange.online and self._monotonic_s() < self._probe_due_s:
+        if self._is_left_alone():
             raise CentralUnreachable("central did not answer a moment ago")
-        self._probe_due_s = self._monotonic_s() + PROBE_S
         try:
             async with asyncio.timeout(self._deadline_s):
                 answer = await receive_async(self._client, call.request(self._client, self._token))
             member = parse(MemberAnswer, answer, self._now())
         except TimeoutError:
+            self._leave_alone()
             raise CentralUnreachable(f"central did not answer within {self._deadline_s} s") from None
-        except CentralRefused:
-            self._exchange.reached()
+        except CentralRefused as error:
+            if is_overloaded(error):
+                self._leave_alone()
+            else:
+                self._exchange.reached()
+            raise
+        except CentralFailure:
+            self._leave_alone()
             raise
         self._exchange.reached()
         return member
+
+    def _leave_alone(self) -> None:
+        self._quiet_until_s = self._monotonic_s() + PROBE_S
+        self._exchange_lost_it_too = not self._exchange.online
+
+    def _is_left_alone(self) -> bool:
+        """Whether central failed a moment ago, and the exchange has not come through to it since."""
+        if self._monotonic_s() >= self._quiet_until_s:
+            return False
+        if not self._exchange.online:
+            self._exchange_lost_it_too = True
+        return not (self._exchange.online and self._exchange_lost_it_too)
+
+
+def is_overloaded(error: CentralRefused) -> bool:
+    """Whether central asks to be left alone; that ends no pause of the exchange."""
+    return error.status == 429 or error.status >= 500
 
 
 def is_refusal(error: CentralFailure, problem: str) -> bool:

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"loyalty-agent {VERSION}")
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(title="commands")
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.summary, description=command.description)
         command.add_arguments(sub)

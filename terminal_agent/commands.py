@@ -84,6 +84,9 @@ def _run(options: argparse.Namespace) -> int:
         serve(DataDirectory.at(options.directory), options.failpoints)
     except* (ConfigurationError, IdentityError, DirectoryTaken, StoreRefused, DriverError) as group:
         raise CommandFailed("; ".join(str(error) for error in group.exceptions)) from None
+    except* OSError as group:
+        reasons = "; ".join(str(error) for error in group.exceptions)
+        raise CommandFailed(f"the agent cannot run ({reasons}): check the files and rights of --directory") from None
     return 0
 
 
@@ -112,8 +115,8 @@ def _status(options: argparse.Namespace) -> int:
             status = till.status()
     except ConfigurationError as error:
         raise CommandFailed(str(error)) from None
-    except OSError as error:
-        raise CommandFailed(f"{directory.token} cannot be read ({error.strerror}): is this the agent's user?") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{directory.token} cannot be read ({error}): is this the agent's user?") from None
     except LoyaltyError as error:
         raise CommandFailed(error.detail) from None
     facts = encode(status)

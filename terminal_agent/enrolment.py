@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sync.identity import Identity, SignatureRefused, new_private_key, public_ke
 from sync.replica import store_programme
 from sync.store import Store
 from terminal_agent.data_directory import DataDirectory
-from terminal_agent.settings import CentralSection, ConfigurationError
+from terminal_agent.settings import CentralSection
 
 __all__ = ["EnrolmentFailed", "enrol"]
 
@@ -36,18 +37,32 @@ def enrol(directory: DataDirectory, *, url: str, code: str, agent_version: str, 
         raise EnrolmentFailed(f"--central: {error}") from None
     if directory.identity.exists():
         raise EnrolmentFailed(f"{directory.path} is already enrolled: choose another --directory")
-    directory.create()
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+    with _prepared(directory), httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
         try:
             identity = _enrol(client, code, agent_version, host)
         except CentralFailure as error:
             raise EnrolmentFailed(f"central at {url} did not enrol this terminal: {error}") from None
         write(directory.identity, identity)
-        _write_private(directory.token, secrets.token_urlsafe(32))
         if not directory.settings.exists():
             directory.settings.write_text(template(url), encoding="utf-8")
         _open_journal(directory, client, identity, agent_version, host)
     return identity
+
+
+@contextmanager
+def _prepared(directory: DataDirectory) -> Iterator[None]:
+    """Make the directory and write the token before the code is used up; take both away if that comes to nothing."""
+    was_there = directory.path.exists()
+    directory.create()
+    _write_private(directory.token, secrets.token_urlsafe(32))
+    try:
+        yield
+    except BaseException:
+        if not directory.identity.exists():
+            directory.token.unlink()
+            if not was_there:
+                directory.path.rmdir()
+        raise
 
 
 def _enrol(client: httpx.Client, code: str, agent_version: str, host: Host) -> Identity:
@@ -78,8 +93,6 @@ def _open_journal(
 def template(url: str) -> str:
     """Return the commented configuration template with central's address filled in."""
     text = resources.files("terminal_agent").joinpath("agent.template.toml").read_text(encoding="utf-8")
-    if '"' in url or "\\" in url:
-        raise ConfigurationError(f"{url!r} is no address of central")
     return text.replace("{url}", url)
 
 

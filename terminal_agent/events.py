@@ -34,12 +34,13 @@ class _Listener:
 
 
 class EventHub:
-    """Hands events from any thread to the listeners in the event loop."""
+    """Hands events from any thread to the listeners in the event loop, where all of its state lives."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: set[_Listener] = set()
         self._statuses: dict[str, tuple[str, ScannerStatus]] = {}
+        self._closing = False
         self.dropped_scans = 0
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -52,7 +53,6 @@ class EventHub:
 
     def scanner_changed(self, register: str, status: ScannerStatus) -> None:
         """Tell that a scanner went online or offline; who listens later hears the latest state too."""
-        self._statuses[status.scanner] = (register, status)
         self._publish("scanner_status", register, status)
 
     def scanner_statuses(self) -> tuple[ScannerStatus, ...]:
@@ -68,10 +68,10 @@ class EventHub:
         self._listeners.add(listener)
         try:
             yield b": listening\n\n"
-            while True:
+            while not self._closing:
+                listener.ready.clear()  # Before the events: what comes while they are sent wakes us again.
                 while listener.waiting:
                     yield listener.waiting.popleft()
-                listener.ready.clear()
                 try:
                     async with asyncio.timeout(KEEP_ALIVE_S):
                         await listener.ready.wait()
@@ -79,6 +79,12 @@ class EventHub:
                     yield b": still here\n\n"
         finally:
             self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End every stream, so that the agent can; in the loop's thread."""
+        self._closing = True
+        for listener in self._listeners:
+            listener.ready.set()
 
     @property
     def is_full(self) -> bool:
@@ -91,6 +97,8 @@ class EventHub:
         self._loop.call_soon_threadsafe(self._deliver, name, register, event)
 
     def _deliver(self, name: EventName, register: str, event: Scan | ScannerStatus) -> None:
+        if isinstance(event, ScannerStatus):
+            self._statuses[event.scanner] = (register, event)
         data = _encode(name, event)
         heard = False
         for listener in self._listeners:

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from loyalty_sdk.codec import CodecError, decode, dumps, loads
-from loyalty_sdk.errors import AccessRefused, AgentFailure, InvalidRequest, LoyaltyError, NotFound
+from loyalty_sdk.errors import AccessRefused, AgentFailure, Busy, InvalidRequest, LoyaltyError, NotFound
 from loyalty_sdk.local import BODY_BYTES_MAX
 from loyalty_sdk.model import Context
 from terminal_agent.events import EventHub, event_stream
@@ -56,7 +56,7 @@ class Gate:
             raise AccessRefused(
                 "the token is missing or wrong: send `Authorization: Bearer` with the text of the token file"
             )
-        if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        if request.method == "POST" and _media_type(request) != "application/json":
             raise InvalidRequest("the body must be JSON: send `Content-Type: application/json`")
 
 
@@ -67,6 +67,8 @@ def create_app(
 
     async def events(request: Request) -> Response:
         context = _context(request)
+        if hub.is_full:
+            raise Busy("too many programs listen for scans already: close tills that are not used")
         return event_stream(hub, context.register)
 
     async def openapi(request: Request) -> Response:
@@ -85,7 +87,7 @@ def create_app(
             except CodecError as error:
                 return problem_response(InvalidRequest(str(error)), request_id)
             except ClientDisconnect:
-                raise
+                return problem_response(InvalidRequest("the caller left before its body was whole"), request_id)
             except Exception:
                 _log.exception("request %s failed", request_id)
                 return problem_response(AgentFailure(f"the agent failed; its log has request {request_id}"), request_id)
@@ -102,7 +104,13 @@ def create_app(
         problem = NotFound(detail) if status == 404 else InvalidRequest(detail)
         return problem_response(problem, new_request_id())
 
-    return Starlette(routes=routes, exception_handlers={HTTPException: not_found})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: not_found})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _handler(operation: Operation) -> Handler:
@@ -130,5 +138,5 @@ def _context(request: Request) -> Context:
     """The context of a call without body, from its query."""
     query: dict[str, Any] = dict(request.query_params)
     if "training" in query:
-        query["training"] = query["training"] in ("true", "1")
+        query["training"] = {"true": True, "false": False}.get(query["training"], query["training"])
     return decode(Context, query)

@@ -55,14 +55,15 @@ class Printing:
     async def receipt_block(self, request: ReceiptBlockRequest, training: Mapping[ReceiptKey, Receipt]) -> ReceiptBlock:
         """Return the loyalty part of a receipt, for a POS or fiscal printer that prints it itself."""
         receipt = self._receipt(request.receipt, training)
-        document = loyalty_document(receipt)
         installed = self._installed_for(request.context.register)
         base = PrinterProfile() if installed is None else installed.section.driver_settings().profile
         profile = PrinterProfile(
             columns=request.columns, code_page=base.code_page, code_page_number=base.code_page_number
         )
-        escpos = await asyncio.to_thread(render_block, document, profile)
-        return ReceiptBlock(lines=plain_lines(document, request.columns, profile.code_page), escpos=escpos)
+        try:
+            return await asyncio.to_thread(_receipt_block, receipt, profile)
+        except DocumentInvalid as error:
+            raise _unprintable(error) from None
 
     async def print_receipt(self, request: PrintRequest, training: Mapping[ReceiptKey, Receipt]) -> PrintJob:
         """Queue a receipt for the register's printer, once; a copy is a job of its own. Raises PrinterUnavailable."""
@@ -76,10 +77,10 @@ class Printing:
         reference = receipt.result.entry_id + (f" copy {self._new_id()}" if request.copy else "")
         profile = installed.section.driver_settings().profile
         try:
-            data = await asyncio.to_thread(render_document, receipt_document(receipt, copy=request.copy), profile)
+            data = await asyncio.to_thread(_receipt_bytes, receipt, profile, request.copy)
             job = await asyncio.to_thread(installed.printer.submit, reference, data)
         except DocumentInvalid as error:
-            raise InvalidRequest(f"the receipt cannot be printed: {error}") from None
+            raise _unprintable(error) from None
         except (SpoolError, DriverError) as error:
             raise PrinterUnavailable(str(error)) from None
         return PrintJob(job_id=str(job.number), state=job.state.value, reason=job.reason)
@@ -108,3 +109,17 @@ class Printing:
             result = make(connection, entry)
             member = None if result.member_id is None else member_view(connection, result.member_id)
             return Receipt.of_entry(entry, result, current_programme(connection), member)
+
+
+def _receipt_block(receipt: Receipt, profile: PrinterProfile) -> ReceiptBlock:
+    document = loyalty_document(receipt)
+    lines = plain_lines(document, profile.columns, profile.code_page)
+    return ReceiptBlock(lines=lines, escpos=render_block(document, profile))
+
+
+def _receipt_bytes(receipt: Receipt, profile: PrinterProfile, copy: bool) -> bytes:
+    return render_document(receipt_document(receipt, copy=copy), profile)
+
+
+def _unprintable(error: DocumentInvalid) -> InvalidRequest:
+    return InvalidRequest(f"the receipt cannot be printed: {error}")

@@ -54,7 +54,9 @@ def receipt_document(receipt: Receipt, *, copy: bool = False) -> Document:
 
 def loyalty_document(receipt: Receipt) -> Document:
     """Return the loyalty part alone, without cut."""
-    return Document(elements=tuple(_loyalty_elements(receipt, _wording(receipt))))
+    wording = _wording(receipt)
+    elements = _loyalty_elements(receipt, wording)
+    return Document(elements=(*_headings(receipt, wording.words, copy=False), *elements))
 
 
 def _wording(receipt: Receipt) -> Wording:
@@ -66,9 +68,7 @@ def _wording(receipt: Receipt) -> Wording:
 
 def _receipt_elements(receipt: Receipt, wording: Wording, *, copy: bool) -> Iterator[Element]:
     words = wording.words
-    for marked, text in ((receipt.result.training, words.training), (copy, words.copy)):
-        if marked:
-            yield TextLine(text=text, align=Align.CENTER, bold=True)
+    yield from _headings(receipt, words, copy=copy)
     if receipt.programme is not None:
         for index, text in enumerate(receipt.programme.receipt.header):
             yield TextLine(text=text, align=Align.CENTER, bold=index == 0, double_height=index == 0)
@@ -79,11 +79,19 @@ def _receipt_elements(receipt: Receipt, wording: Wording, *, copy: bool) -> Iter
         yield from _reversal_elements(receipt.body, words)
     if receipt.body.basket is not None:
         yield from _basket_elements(receipt.body, receipt.body.basket, wording)
+    else:
+        yield from _tender_elements(receipt.body, wording)
     yield from _loyalty_elements(receipt, wording)
     if receipt.programme is not None:
         yield from (TextLine(text=text, align=Align.CENTER) for text in receipt.programme.receipt.footer)
     yield Feed(lines=1)
     yield Cut()
+
+
+def _headings(receipt: Receipt, words: ReceiptWords, *, copy: bool) -> Iterator[Element]:
+    for marked, text in ((receipt.result.training, words.training), (copy, words.copy)):
+        if marked:
+            yield TextLine(text=text, align=Align.CENTER, bold=True)
 
 
 def _reversal_elements(body: ReversalBody, words: ReceiptWords) -> Iterator[Element]:
@@ -107,6 +115,10 @@ def _basket_elements(body: SaleBody | ReversalBody, basket: Basket, wording: Wor
         yield Columns(left=words.rounding, right=wording.plain_amount(rounding))
     due = basket.total_minor - (0 if redemption is None else redemption.discount_minor) + rounding
     yield Columns(left=words.total, right=wording.amount(due), bold=True)
+    yield from _tender_elements(body, wording)
+
+
+def _tender_elements(body: SaleBody | ReversalBody, wording: Wording) -> Iterator[Element]:
     for tender in body.tenders:
         yield Columns(left=tender.kind, right=wording.plain_amount(tender.amount_minor))
 

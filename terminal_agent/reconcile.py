@@ -12,7 +12,7 @@ from typing import TypeVar
 import httpx
 
 from loyalty_sdk.protocol import EntryPage, EntryRecord, JournalView
-from sync.central import json_call, parse, receive
+from sync.central import AnswerNonsense, json_call, parse, receive
 from sync.host import Host
 from sync.identity import Identity
 
@@ -46,7 +46,7 @@ class Reconciliation:
 
 def reconcile(journal: Path, identity: Identity, client: httpx.Client, host: Host) -> Reconciliation:
     """Compare. Raises CentralFailure, sqlite3.Error."""
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute("BEGIN")
         (journal_id,) = connection.execute("SELECT value FROM meta WHERE name = 'journal'").fetchone()
         rows = connection.execute("SELECT seq, id, hash FROM entries ORDER BY seq").fetchall()
@@ -76,8 +76,10 @@ def _records(journal: str, identity: Identity, client: httpx.Client, host: Host)
         path = f"/v1/journals/{journal}/entries?after={after}&limit={PAGE_ENTRIES}"
         page = _ask(EntryPage, path, identity, client, host)
         yield from page.entries
-        more = page.more and bool(page.entries)
-        after = page.entries[-1].seq if page.entries else after
+        last = page.entries[-1].seq if page.entries else after
+        if page.more and last <= after:
+            raise AnswerNonsense(f"central says that more entries follow {after} and sends none of them")
+        after, more = last, page.more
 
 
 def _ask(cls: type[T], path: str, identity: Identity, client: httpx.Client, host: Host) -> T:

@@ -9,8 +9,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from loyalty_sdk.codec import dumps
-from loyalty_sdk.errors import CurrencyMismatch, ScanUnreadable
+from loyalty_sdk.errors import CurrencyMismatch, LoyaltyError, ScanUnreadable
 from loyalty_sdk.local import (
     HoldRequest,
     IdentifyCall,
@@ -22,7 +24,7 @@ from loyalty_sdk.local import (
     SaleRequest,
 )
 from loyalty_sdk.model import Hold, Member, Quote, Reversal, Sale
-from loyalty_sdk.protocol import GrantRequest, IdentifyRequest
+from loyalty_sdk.protocol import GrantRequest, IdentifyRequest, MemberAnswer
 from loyalty_sdk.rules import points_earned, reward_offers
 from sync.answers import StoreMember
 from sync.central import CentralFailure
@@ -77,7 +79,8 @@ class Service:
                 return _unknown(alias)
             _log.info("identify without central: %s", error)
             return self._identify_here(alias, digest)
-        await self._write(StoreMember(answer=answer, alias_digest=digest))
+        if not await self._keep(StoreMember(answer=answer, alias_digest=digest)):
+            return _member_of_answer(answer)
         return self._known(answer.snapshot.member_id, online=True)
 
     async def quote(self, request: QuoteRequest) -> Quote:
@@ -158,8 +161,7 @@ class Service:
         except CentralFailure as error:
             _log.info("no exact grant: %s", error)
             return is_refusal(error, "insufficient-points")
-        await self._write(StoreMember(answer=answer))
-        return True
+        return await self._keep(StoreMember(answer=answer))
 
     def _identify_here(self, alias: str, digest: bytes) -> Member:
         with self._store.reading() as connection:
@@ -178,8 +180,18 @@ class Service:
             return None
         return self._identity.seal(dumps({"alias": clean_alias(alias)}), entry_id)
 
+    async def _keep(self, command: StoreMember) -> bool:
+        """Keep an answer of central; False where the journal takes nothing or the answer does not fit (Law 11)."""
+        try:
+            await self._write(command)
+        except (LoyaltyError, SQLAlchemyError) as error:
+            _log.error("an answer of central could not be kept: %s", error)
+            return False
+        return True
+
     async def _write(self, command: Callable[[Transaction], T]) -> T:
-        return await asyncio.wrap_future(self._writer.submit(command))
+        # Shielded: at the end of the agent a call may be broken off, but never a commit under way.
+        return await asyncio.shield(asyncio.wrap_future(self._writer.submit(command)))
 
 
 def clean_alias(data: str) -> str:
@@ -205,6 +217,22 @@ def _member(view: MemberView, *, online: bool) -> Member:
         as_of=view.as_of,
         snapshot_revision=view.revision,
         online=online,
+    )
+
+
+def _member_of_answer(answer: MemberAnswer) -> Member:
+    """What central said of a member, where it could not be kept here."""
+    snapshot = answer.snapshot
+    return Member(
+        state="known",
+        message=f"{snapshot.balance} points at central",
+        member_id=snapshot.member_id,
+        name_masked=snapshot.name_masked,
+        tier=snapshot.tier,
+        balance=snapshot.balance,
+        as_of=snapshot.as_of,
+        snapshot_revision=snapshot.revision,
+        online=True,
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import signal
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +22,8 @@ __all__ = ["serve"]
 CONNECTIONS_MAX = 500
 BACKLOG = 128
 SHUTDOWN_S = 2
+# Longer than clients keep an idle connection (httpx: 5 s), so that no call meets a connection that we just closed.
+KEEP_ALIVE_S = 60
 
 
 def serve(directory: DataDirectory, failpoints: Path | None) -> None:
@@ -29,10 +33,19 @@ def serve(directory: DataDirectory, failpoints: Path | None) -> None:
     asyncio.run(_serve(directory, failpoints))
 
 
+class _Server(uvicorn.Server):
+    """uvicorn ends the process by the signal that stopped it, before the journal is closed: signals are ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def _serve(directory: DataDirectory, failpoints: Path | None) -> None:
     async with running_agent(directory, failpoints) as agent:
+        server = _Server(_config(agent))
+        _stop_on_signals(server, agent)
         listener, address = _listen(agent)
-        server = uvicorn.Server(_config(agent))
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[listener]))
@@ -43,9 +56,18 @@ async def _serve(directory: DataDirectory, failpoints: Path | None) -> None:
                 Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
 
+def _stop_on_signals(server: uvicorn.Server, agent: Agent) -> None:
+    def stop() -> None:
+        server.should_exit = True
+        agent.end_streams()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
 def _config(agent: Agent) -> uvicorn.Config:
     api = agent.settings.local_api
-    return uvicorn.Config(
+    config = uvicorn.Config(
         agent.app,
         log_config=None,
         access_log=False,
@@ -53,9 +75,17 @@ def _config(agent: Agent) -> uvicorn.Config:
         ws="none",
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         ssl_certfile=_beside(agent, api.tls_certificate),
         ssl_keyfile=_beside(agent, api.tls_key),
     )
+    try:
+        config.load()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"tls_certificate and tls_key cannot be used ({error}): correct them in [local_api]"
+        ) from None
+    return config
 
 
 def _beside(agent: Agent, path: str) -> str | None:
@@ -88,21 +118,17 @@ def _listen(agent: Agent) -> tuple[socket.socket, str]:
 
 def _unix_listener(path: Path) -> socket.socket:
     """Listen on a socket file for the owner alone. The lock on the directory says that an old one is left over."""
-    try:
-        if stat.S_ISSOCK(path.stat().st_mode):
-            path.unlink()
-    except FileNotFoundError:
-        pass
     listener = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)
     try:
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            path.unlink()
         listener.bind(str(path))
+        path.chmod(0o600)  # Nobody can connect before `listen`.
+        listener.listen(BACKLOG)
     except OSError as error:
+        listener.close()
         raise ConfigurationError(
-            f"the socket {path} cannot be made ({error.strerror or error}): a socket's path has at most 107 bytes; "
-            "choose a shorter --directory, or `socket` in [local_api]"
+            f"the socket {path} cannot be made ({error.strerror or error}): nothing else may have that name, and a "
+            "socket's path has at most 107 bytes; choose a shorter --directory, or `socket` in [local_api]"
         ) from None
-    finally:
-        os.umask(mask)
-    listener.listen(BACKLOG)
     return listener

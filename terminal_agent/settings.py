@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 DEVICES_MAX = 64
+PAUSE_S_MAX = 86_400
 
 
 class ConfigurationError(Exception):
@@ -46,8 +47,7 @@ class CentralSection:
     certificate_authority: str = ""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(self.url):
             raise ValueError(f"url must be an address as https://loyalty.example.com, not {self.url!r}")
         if not 50 <= self.deadline_ms <= 30_000:
             raise ValueError("deadline_ms must be from 50 to 30000")
@@ -71,6 +71,8 @@ class LocalApiSection:
                 raise ValueError(f'listen must be "host:port", not {self.listen!r}')
             if host not in ("127.0.0.1", "localhost", "[::1]") and not (self.tls_certificate and self.tls_key):
                 raise ValueError(f"listen on {host} leaves this machine: set tls_certificate and tls_key")
+        if self.tls_key and not self.tls_certificate:
+            raise ValueError("tls_key stands without tls_certificate: set both, or none")
 
     @property
     def host_and_port(self) -> tuple[str, int]:
@@ -97,6 +99,9 @@ class ExchangeSection:
         )
 
     def __post_init__(self) -> None:
+        for name in ("changes_s", "backoff_s_max"):
+            if not 1 <= getattr(self, name) <= PAUSE_S_MAX:
+                raise ValueError(f"{name} must be from 1 to {PAUSE_S_MAX}")
         self.machine_settings()
 
 
@@ -189,7 +194,7 @@ class AgentSettings:
 def read_settings(path: Path) -> AgentSettings:
     """Read `agent.toml`. Raises ConfigurationError."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors put a mark in front.
         return decode(AgentSettings, document)
     except FileNotFoundError:
         raise ConfigurationError(f"{path} is missing: make it with `loyalty-agent init`") from None
@@ -197,3 +202,15 @@ def read_settings(path: Path) -> AgentSettings:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
     except (tomllib.TOMLDecodeError, CodecError, SettingsInvalid) as error:
         raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _is_address(url: str) -> bool:
+    """Whether httpx can reach a server by it, and a path can be put behind it."""
+    import httpx
+
+    try:
+        parts, parsed = urlsplit(url), httpx.URL(url)
+        plain = parts.port != 0 and not (parts.query or parts.fragment) and not set(url) & set(' "\\')
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return url.isprintable() and plain and parsed.scheme in ("http", "https") and bool(parsed.host)

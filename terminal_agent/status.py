@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from loyalty_sdk.model import Status
@@ -39,6 +40,7 @@ class StatusReader:
         with self._store.reading() as connection:
             facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").tuples().all())
             counts = connection.exec_driver_sql(_COUNTS).one()
+        print_jobs_waiting = await asyncio.to_thread(self._printing.jobs_waiting)  # A spool's lock may be held.
         watermark = int(facts["watermark"])
         contact = facts.get("contact_at")
         return Status(
@@ -54,7 +56,7 @@ class StatusReader:
             open_holds=counts.open_holds,
             entries_refused=counts.refused,
             scanners=self._hub.scanner_statuses(),
-            print_jobs_waiting=self._printing.jobs_waiting(),
+            print_jobs_waiting=print_jobs_waiting,
             warnings=self._warnings(counts.refused, counts.programme_version),
         )
 

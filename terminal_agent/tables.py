@@ -16,7 +16,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), _text(value))
-    Console(markup=False).print(table)
+    Console(markup=False, emoji=False, highlight=False).print(table)
 
 
 def _text(value: Any) -> str:

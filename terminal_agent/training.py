@@ -6,17 +6,26 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from loyalty_sdk.basket import check_tenders
 from loyalty_sdk.envelope import Redemption, ReversalBody, SaleBody
-from loyalty_sdk.errors import HoldNotOpen, HoldUnknown, ReceiptConflict, ReceiptUnknown, TrainingMismatch
+from loyalty_sdk.errors import (
+    HoldNotOpen,
+    HoldUnknown,
+    ReceiptConflict,
+    ReceiptUnknown,
+    ReversalRefused,
+    TrainingMismatch,
+)
 from loyalty_sdk.local import HoldRequest, OpenHolds, OpenHoldsRequest, ReleaseRequest, ReversalRequest, SaleRequest
 from loyalty_sdk.model import Hold, ReceiptKey, Reversal, Sale
-from loyalty_sdk.rules import points_earned
-from sync.holds import check_reward
+from loyalty_sdk.programme import Programme
+from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned
+from sync.holds import check_reward, find_hold
 from sync.replica import MemberView, current_programme, member_view
 from sync.sales import receipt_key_of
 from sync.store import Store
@@ -38,10 +47,12 @@ class _Recorded:
 class TrainingDesk:
     """The calls of a register in training. The oldest holds and receipts are forgotten first."""
 
-    def __init__(self, *, store: Store, now: Callable[[], datetime]) -> None:
+    def __init__(self, *, store: Store, now: Callable[[], datetime], new_id: Callable[[], str]) -> None:
         self._store = store
         self._now = now
+        self._new_id = new_id
         self._holds: OrderedDict[str, Hold] = OrderedDict()
+        self._released: OrderedDict[str, Hold] = OrderedDict()
         self._recorded: OrderedDict[ReceiptKey, _Recorded] = OrderedDict()
 
     @property
@@ -73,8 +84,10 @@ class TrainingDesk:
         return _keep(self._holds, hold.hold_id, hold)
 
     def release(self, request: ReleaseRequest) -> Hold:
-        """Forget a training hold."""
-        return self._take(request.hold_id)
+        """End a training hold; releasing it again answers the same."""
+        if request.hold_id in self._released:
+            return self._released[request.hold_id]
+        return _keep(self._released, request.hold_id, self._take(request.hold_id))
 
     def open_holds(self, request: OpenHoldsRequest) -> OpenHolds:
         """List the training holds of a register."""
@@ -96,7 +109,7 @@ class TrainingDesk:
         earned = 0 if programme is None else points_earned(programme, request.basket, discount)
         redeemed = 0 if hold is None else hold.points
         sale = Sale(
-            entry_id=f"training {key}",
+            entry_id=f"training {self._new_id()}",
             receipt=key,
             member_id=request.member_id,
             points_earned=earned if request.member_id or request.alias else 0,
@@ -115,7 +128,9 @@ class TrainingDesk:
             rounding_minor=request.rounding_minor,
             redemption=None if hold is None else _redemption(hold),
         )
-        self._keep_receipt(request, Receipt(body=body, key=key, result=sale, programme=programme, member=member))
+        pending = request.member_id is None and request.alias is not None
+        receipt = Receipt(body=body, key=key, result=sale, programme=programme, member=member, alias_pending=pending)
+        self._keep_receipt(request, receipt)
         if hold is not None:
             self._take(hold.hold_id)
         return sale
@@ -131,18 +146,14 @@ class TrainingDesk:
             programme = current_programme(connection)
             member_id = request.member_id if original is None else original.member_id
             member = _member(connection, member_id)
-        if original is not None:
-            debited, credited = original.points_earned, original.points_redeemed
-        else:
-            debited = points_earned(programme, request.basket) if programme and request.basket else 0
-            credited = 0
+        worth = _worth(programme, original, request)
         reversal = Reversal(
-            entry_id=f"training {key}",
+            entry_id=f"training {self._new_id()}",
             receipt=key,
             kind=request.kind,
             member_id=member_id,
-            points_debited=debited,
-            points_credited=credited,
+            points_debited=worth.debited,
+            points_credited=worth.credited,
             balance=None if member is None else member.balance,
             as_of=None if member is None else member.as_of,
             training=True,
@@ -158,11 +169,11 @@ class TrainingDesk:
         self._keep_receipt(request, Receipt(body=body, key=key, result=reversal, programme=programme, member=member))
         return reversal
 
-    def _sale(self, key: ReceiptKey) -> Sale:
+    def _sale(self, key: ReceiptKey) -> SaleBody:
         recorded = self._recorded.get(key)
-        if recorded is None or not isinstance(recorded.receipt.result, Sale):
+        if recorded is None or not isinstance(recorded.receipt.body, SaleBody):
             raise ReceiptUnknown(f"no training sale {key} is known: training reverses only what was sold in training")
-        return recorded.receipt.result
+        return recorded.receipt.body
 
     def _earlier(self, key: ReceiptKey, request: SaleRequest | ReversalRequest) -> Sale | Reversal | None:
         recorded = self._recorded.get(key)
@@ -173,9 +184,12 @@ class TrainingDesk:
     def _open(self, hold_id: str | None) -> Hold | None:
         if hold_id is None:
             return None
-        if hold_id not in self._holds:
-            raise HoldNotOpen("this is no open training hold: hold the redemption again in training")
-        return self._holds[hold_id]
+        if hold_id in self._holds:
+            return self._holds[hold_id]
+        with self._store.reading() as connection:
+            if find_hold(connection, hold_id) is not None:
+                raise TrainingMismatch("a real hold cannot pay for a training sale: hold again in training")
+        raise HoldNotOpen("this is no open training hold: hold the redemption again in training")
 
     def _take(self, hold_id: str) -> Hold:
         hold = self._holds.pop(hold_id, None)
@@ -196,6 +210,26 @@ def _keep(kept: OrderedDict[K, V], key: K, value: V) -> V:
 
 def _member(connection: Connection, member_id: str | None) -> MemberView | None:
     return None if member_id is None else member_view(connection, member_id)
+
+
+def _worth(programme: Programme | None, original: SaleBody | None, request: ReversalRequest) -> ReturnedPoints:
+    """What a training reversal takes and gives; each return is worked out by itself."""
+    if programme is None or (original is not None and original.member_id is None):
+        return ReturnedPoints(debited=0, credited=0)
+    if original is None:
+        return ReturnedPoints(debited=points_earned(programme, request.basket) if request.basket else 0, credited=0)
+    sold = {number: line.quantity for number, line in enumerate(original.basket.lines, start=1) if line.quantity > 0}
+    returned = sold if request.lines is None else {line.line: line.quantity for line in request.lines}
+    if any(quantity > sold.get(number, Decimal(0)) for number, quantity in returned.items()):
+        raise ReversalRefused("more would come back than was sold: name at most the quantities of the sale")
+    redemption = original.redemption
+    return points_returned(
+        programme,
+        original.basket,
+        0 if redemption is None else redemption.discount_minor,
+        0 if redemption is None else redemption.points,
+        returned,
+    )
 
 
 def _redemption(hold: Hold) -> Redemption:

@@ -167,7 +167,7 @@ class _Planner:
     def _visit(
         self, customer: Person | None, basket: Basket, *, redeem: int = 0, fault: Fault | None = None, name: str = ""
     ) -> Visit:
-        tender = self._random.choice(["cash", "card", "card", "mbway"])
+        tender = self._random.choice(["numerário", "cartão", "cartão", "MB WAY"])
         return Visit(customer=customer, basket=basket, tender=tender, redeem=redeem, fault=fault, name=name)
 
     # --- baskets ---

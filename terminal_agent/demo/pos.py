@@ -149,7 +149,7 @@ class Pos:
         paid_back = sold.paid_minor
         if numbers is not None:
             paid_back = sum(sold.basket.lines[line - 1].amount_minor for line in numbers)
-        tenders = (Tender(kind="cash", amount_minor=paid_back),)
+        tenders = (Tender(kind="numerário", amount_minor=paid_back),)
         done = self._repeat(
             lambda: self._till.reverse_sale(step.kind, number, original=sold.receipt, lines=step.lines, tenders=tenders)
         )
@@ -160,7 +160,7 @@ class Pos:
 
     def _take_back_unlinked(self, step: TakeBack, basket: Basket, number: str) -> Reversal:
         member = self._till.identify(self._desk.scan(step.customer)) if step.customer else None
-        tenders = (Tender(kind="cash", amount_minor=basket.total_minor),)
+        tenders = (Tender(kind="numerário", amount_minor=basket.total_minor),)
         done = self._repeat(
             lambda: self._till.reverse_sale(step.kind, number, basket=basket, member=member, tenders=tenders)
         )

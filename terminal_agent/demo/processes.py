@@ -26,7 +26,7 @@ __all__ = ["Agent", "Central", "ProcessFailed", "Processes", "wait_until"]
 READY_TIMEOUT_S = 30.0
 COMMAND_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 15.0
-POLL_S = 0.01
+POLL_S = 0.02
 LOG_TAIL_LINES = 15
 # sockaddr_un holds 108 bytes on Linux, 104 on macOS, with the closing zero.
 SOCKET_PATH_BYTES_MAX = 103

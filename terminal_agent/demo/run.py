@@ -156,7 +156,7 @@ class _Shop:
         )
 
     def _show_every_card(self) -> None:
-        """Let the till see every member, since some came only in the outage. In training, so that nothing is granted."""
+        """Let the till see every member: some came only in the outage. In training, so that nothing is granted."""
         looking = self._stage.till.with_context(training=True)
         for person in MEMBERS:
             looking.identify(person.alias)

@@ -66,7 +66,7 @@ class Refusal:
 
 
 class Cashier:
-    """Sells at one register. One thread uses it."""
+    """Sells at one register. One thread uses it. `repeats` counts answers that were lost and had been recorded."""
 
     def __init__(
         self, till: Till, acknowledged: _List, *, redeem: bool, stopping: Event, patience_s: float = PATIENCE_S
@@ -76,6 +76,7 @@ class Cashier:
         self._redeem = redeem
         self._stopping = stopping
         self._patience_s = patience_s
+        self.repeats = 0
 
     def record(self, task: Task) -> Refusal | None:
         """Record one receipt and note that it was acknowledged. Raises AgentGone."""
@@ -109,7 +110,7 @@ class Cashier:
 
     def _pay(self, till: Till, receipt: Receipt, member: Member | None, hold: Hold | None) -> None:
         due_minor = receipt.basket.total_minor - (hold.discount_minor if hold else 0)
-        self._until_answered(
+        sale = self._until_answered(
             lambda: till.record_sale(
                 receipt.basket,
                 receipt.invoice,
@@ -119,10 +120,11 @@ class Cashier:
                 occurred_at=receipt.occurred_at,
             )
         )
+        self.repeats += sale.recorded_before
 
     def _take_back(self, till: Till, task: Task) -> None:
         receipt = task.step.receipt
-        self._until_answered(
+        reversal = self._until_answered(
             lambda: till.reverse_sale(
                 "return",
                 receipt.invoice,
@@ -132,12 +134,13 @@ class Cashier:
                 occurred_at=receipt.occurred_at,
             )
         )
+        self.repeats += reversal.recorded_before
         self._acknowledged.append(reversal_line(task.key, "return", original=task.original, lines=task.step.lines))
 
     def _take_back_unlinked(self, till: Till, task: Task) -> None:
         receipt = task.step.receipt
         member = self._identified(till, receipt.member)
-        self._until_answered(
+        reversal = self._until_answered(
             lambda: till.reverse_sale(
                 "unlinked_return",
                 receipt.invoice,
@@ -147,6 +150,7 @@ class Cashier:
                 occurred_at=receipt.occurred_at,
             )
         )
+        self.repeats += reversal.recorded_before
         self._acknowledged.append(
             reversal_line(task.key, "unlinked_return", member=receipt.member, basket=receipt.basket)
         )

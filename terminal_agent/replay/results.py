@@ -31,6 +31,7 @@ class Results:
     linked_returns: int
     outage_seconds: float
     agent_kills: int
+    repeats: int
     recording_seconds: float
     wall_seconds: float
     faults: tuple[str, ...]
@@ -63,6 +64,7 @@ class Results:
                 "balances_equal": found.balances_equal,
                 "outage_seconds": round(self.outage_seconds, 3),
                 "agent_kills": self.agent_kills,
+                "repeats_found_recorded": self.repeats,
                 "entries_per_second": round(found.entries_recorded / max(self.recording_seconds, 0.001), 1),
                 "rejects": self.rejects,
                 "wall_seconds": round(self.wall_seconds, 3),
@@ -105,6 +107,7 @@ def print_results(console: Console, results: Results) -> None:
         ("members", f"{results.members:,}, {_differing(found):,} with another balance than the oracle's"),
         ("rows skipped", f"{results.rejects:,}"),
         ("central dead", f"{results.outage_seconds:.1f} s; agents killed {results.agent_kills} times"),
+        ("", f"{results.repeats} receipts were recorded although the answer was lost"),
         ("speed", f"{found.entries_recorded / max(results.recording_seconds, 0.001):,.0f} entries/s"),
         ("wall time", f"{results.wall_seconds:.1f} s"),
     )

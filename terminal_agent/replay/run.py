@@ -81,10 +81,11 @@ class _Recorded:
     """What the recording gave beside the list."""
 
     refusals: tuple[Refusal, ...]
+    repeats: int
     outage_seconds: float
     kills: int
     seconds: float
-    reconciled: tuple[str, ...]
+    complaints: tuple[str, ...]
 
 
 def replay(settings: ReplaySettings, steps: Sequence[Step], document: bytes, rejects: int, console: Console) -> Results:
@@ -112,6 +113,7 @@ def replay(settings: ReplaySettings, steps: Sequence[Step], document: bytes, rej
         linked_returns=sum(step.original is not None for step in steps),
         outage_seconds=recorded.outage_seconds,
         agent_kills=recorded.kills,
+        repeats=recorded.repeats,
         recording_seconds=recorded.seconds,
         wall_seconds=time.monotonic() - begun_s,
         faults=_all_faults(recorded, findings),
@@ -137,22 +139,23 @@ def _record(
     with ExitStack() as stack:
         tills = {lane: stack.enter_context(fleet.till(lane)) for lane in places}
         acknowledged = stack.enter_context(AcknowledgedList(list_file))
-        refusals = _sell(settings, tills, acknowledged, steps, faults, console)
+        refusals, repeats = _sell(settings, tills, acknowledged, steps, faults, console)
         one_each = {lane.terminal: till for lane, till in tills.items()}
         with show_progress(console, "Uploading", queued(one_each)) as advance:
-            fleet.drain(one_each, advance)
+            stalled = fleet.drain(one_each, advance)
         seconds = time.monotonic() - begun_s
         with console.status("Closing every grant"):
-            fleet.recall_grants(lambda: grants_open(fleet.central.database_url))
-            fleet.drain(one_each, lambda count: None)
-        reconciled = fleet.reconcile()
+            stalled += fleet.recall_grants(lambda: grants_open(fleet.central.database_url))
+            stalled += fleet.drain(one_each, lambda count: None)
+        complaints = stalled + fleet.reconcile()
     fleet.stop()
     return _Recorded(
         refusals=refusals,
+        repeats=repeats,
         outage_seconds=faults.outage_seconds,
         kills=faults.kills,
         seconds=seconds,
-        reconciled=reconciled,
+        complaints=complaints,
     )
 
 
@@ -163,7 +166,8 @@ def _sell(
     steps: Sequence[Step],
     faults: _Faults,
     console: Console,
-) -> tuple[Refusal, ...]:
+) -> tuple[tuple[Refusal, ...], int]:
+    """Return what was refused, and how many receipts a repeated call found recorded."""
     stopping = Event()
     cashiers = {
         lane: Cashier(till, acknowledged, redeem=settings.redeem, stopping=stopping) for lane, till in tills.items()
@@ -176,7 +180,7 @@ def _sell(
             faults.after(index, lane)
         refusals = crew.finish()
     faults.end_outage()
-    return refusals
+    return refusals, sum(cashier.repeats for cashier in cashiers.values())
 
 
 @contextmanager
@@ -208,4 +212,4 @@ def _check(fleet: Fleet, list_file: Path, document: bytes) -> tuple[Findings, Re
 
 def _all_faults(recorded: _Recorded, findings: Findings) -> tuple[str, ...]:
     refused = (f"receipt {refusal.invoice} was refused: {refusal.reason}" for refusal in recorded.refusals)
-    return (*refused, *findings.faults, *recorded.reconciled)
+    return (*refused, *findings.faults, *recorded.complaints)

@@ -1,20 +1,32 @@
-"""The program `loyalty-central` as a process."""
+"""The program `loyalty-central`: its server as a process, its other commands in the process of the tests."""
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from central_api.cli import main
 
 PROGRAM = [sys.executable, "-m", "central_api.cli"]
 ROOT = Path(__file__).parents[3]
 PROGRAMME = """{"format": "loyalty-programme-1", "name": "Test", "version": 1, "currency": "EUR",
   "earning": [{"id": "base", "kind": "amount", "points": 1, "per_minor": 100}]}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +39,12 @@ class Program:
     def database(self) -> Path:
         return self.folder / "central.db"
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end."""
-        command = [*PROGRAM, *arguments, "--database", f"sqlite:///{self.database}"]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    def run(self, *arguments: str) -> Done:
+        """Run one command to its end, in this process: starting Python for each would take most of the time."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main([*arguments, "--database", f"sqlite:///{self.database}"])
+        return Done(code, out.getvalue(), err.getvalue())
 
     def json(self, *arguments: str) -> Any:
         """Run one command that succeeds, and read its JSON."""

@@ -13,6 +13,7 @@ from central_api.api import create_app
 from central_api.bootstrap import Central, initialise
 from central_api.problems import STATUS_BY_TYPE
 from loyalty_sdk.codec import decode, dumps, loads
+from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import (
     UPLOAD_BYTES_MAX,
     ChangesPage,
@@ -90,7 +91,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         )
         signed = decode(SignedDocument, loads(programme.content))
         assert capabilities.keys.verify("programme", signed)
-        till.programme = programmes.parse_programme(signed.document)
+        till.programme = parse_programme(signed.document)
         yield Api(client=client, central=central, till=till, member_id=member_id)
     await database.close()
 

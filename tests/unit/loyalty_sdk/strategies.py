@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -104,7 +105,7 @@ roundings = st.builds(
 @st.composite
 def earning_rules(draw: st.DrawFn) -> EarningRule:
     """A rule of either kind; its id is for the caller to make unique."""
-    kind = draw(st.sampled_from(("amount", "item")))
+    kind: Any = draw(st.sampled_from(("amount", "item")))
     return EarningRule(
         id=draw(names),
         kind=kind,
@@ -147,7 +148,7 @@ def programmes(draw: st.DrawFn) -> Programme:
 @st.composite
 def reversal_requests(draw: st.DrawFn) -> ReversalRequest:
     """A reversal of one of the three kinds with what belongs to it."""
-    kind = draw(st.sampled_from(("void", "return", "unlinked_return")))
+    kind: Any = draw(st.sampled_from(("void", "return", "unlinked_return")))
     linked = kind != "unlinked_return"
     return ReversalRequest(
         context=draw(instances(Context)),
@@ -186,7 +187,7 @@ def entries(draw: st.DrawFn) -> Entry:
 @cache
 def instances(cls: Any) -> st.SearchStrategy[Any]:
     """Instances of a class of the vocabulary."""
-    special = {
+    special: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
         Line: lines,
         Basket: baskets,
         EarningRule: earning_rules,
@@ -216,8 +217,9 @@ def _narrowed(cls: Any) -> dict[str, st.SearchStrategy[Any]]:
 
 
 def _of(annotation: Any) -> st.SearchStrategy[Any]:
+    known: Any = annotation
     if is_dataclass(annotation):
-        return instances(annotation)
+        return instances(known)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return st.none() | _of(next(argument for argument in arguments if argument is not type(None)))

@@ -12,7 +12,13 @@ from tests.unit.loyalty_sdk.strategies import baskets, lines
 
 
 def line(**fields: Any) -> Line:
-    return Line(**{"sku": "A", "amount_minor": 200, "quantity": Decimal(2), "unit_price_minor": Decimal(100)} | fields)
+    given_fields: dict[str, Any] = {"sku": "A", "quantity": Decimal(2), "unit_price_minor": Decimal(100)}
+    return Line(**given_fields | {"amount_minor": 200} | fields)
+
+
+def basket(**fields: Any) -> Basket:
+    given_fields: dict[str, Any] = {"currency": "EUR", "lines": (line(),), "total_minor": 200}
+    return Basket(**given_fields | fields)
 
 
 def test_a_line_is_made_from_a_price() -> None:
@@ -77,7 +83,7 @@ def test_taxes_are_added_where_prices_are_without() -> None:
 )
 def test_a_basket_that_does_not_add_up_is_refused(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(BasketInvalid, match=says):
-        Basket(**{"currency": "EUR", "lines": (line(),), "total_minor": 200} | fields)
+        basket(**fields)
 
 
 def test_tenders_pay_exactly_what_is_due() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -41,22 +42,10 @@ OPENED = Entry(
     attachment_hash=None,
     body=JournalOpenedBody(agent_version="0.1.0"),
 )
-FIELDS = [
-    "v",
-    "terminal",
-    "journal",
-    "seq",
-    "id",
-    "kind",
-    "occurred_at",
-    "central_time_seen",
-    "receipt_key",
-    "programme_version",
-    "snapshot_revision",
-    "grants",
-    "attachment_hash",
-    "body",
-]
+FIELDS = (
+    *("v", "terminal", "journal", "seq", "id", "kind", "occurred_at", "central_time_seen", "receipt_key"),
+    *("programme_version", "snapshot_revision", "grants", "attachment_hash", "body"),
+)
 
 
 @given(entries())
@@ -68,7 +57,7 @@ def test_every_entry_travels_and_comes_back_equal(entry: Entry) -> None:
 def test_an_entry_is_one_line_with_its_fields_in_the_documented_order(entry: Entry) -> None:
     data = encode_entry(entry)
     assert b"\n" not in data
-    assert list(loads(data)) == FIELDS
+    assert tuple(loads(data)) == FIELDS
 
 
 @given(st.binary(max_size=100))
@@ -81,10 +70,8 @@ def test_no_bytes_raise_anything_but_a_named_error(data: bytes) -> None:
 def test_a_damaged_entry_raises_nothing_but_a_named_error(entry: Entry, data: st.DataObject) -> None:
     whole = bytearray(encode_entry(entry))
     whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with suppress(CodecError, LoyaltyError):
         assert isinstance(decode_entry(bytes(whole)), Entry)
-    except (CodecError, LoyaltyError) as error:
-        assert str(error)
 
 
 def test_another_version_is_refused() -> None:
@@ -93,7 +80,7 @@ def test_another_version_is_refused() -> None:
 
 
 def test_a_body_of_another_kind_is_refused_with_its_place() -> None:
-    with pytest.raises(CodecError, match="body.hold_id is missing"):
+    with pytest.raises(CodecError, match=r"body\.hold_id is missing"):
         decode_entry(encode_entry(replace(OPENED, kind="release")))
 
 

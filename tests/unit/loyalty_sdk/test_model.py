@@ -12,7 +12,8 @@ DAY = date(2026, 5, 1)
 
 
 def context(**fields: Any) -> Context:
-    return Context(**{"store": "12", "register": "3", "cashier": "77", "business_date": DAY} | fields)
+    given: dict[str, Any] = {"store": "12", "register": "3", "cashier": "77", "business_date": DAY}
+    return Context(**given | fields)
 
 
 @pytest.mark.parametrize("field", ["store", "register", "cashier"])

@@ -32,7 +32,8 @@ def programme(*rules: EarningRule, **fields: Any) -> Programme:
 
 
 def per_euro(**fields: Any) -> EarningRule:
-    return EarningRule(**{"id": "base", "kind": "amount", "points": 1, "per_minor": 100} | fields)
+    given_fields: dict[str, Any] = {"id": "base", "kind": "amount", "points": 1, "per_minor": 100} | fields
+    return EarningRule(**given_fields)
 
 
 BREAD = Line.of("BREAD", 299, 2, category="bakery")
@@ -151,18 +152,17 @@ def test_a_full_return_in_any_split_nets_exactly_zero(rules: Programme, basket: 
 def test_a_further_return_never_gives_earned_points_or_takes_redeemed_ones(
     rules: Programme, basket: Basket, data: st.DataObject
 ) -> None:
-    first = {
-        number: data.draw(st.integers(0, int(line.quantity * 1000))) * Decimal("0.001")
-        for number, line in enumerate(basket.lines, start=1)
-    }
-    more = {
-        number: first[number]
-        + data.draw(st.integers(0, int((line.quantity - first[number]) * 1000))) * Decimal("0.001")
-        for number, line in enumerate(basket.lines, start=1)
-    }
+    lines = list(enumerate(basket.lines, start=1))
+    first = {number: _part(data, line.quantity) for number, line in lines}
+    more = {number: first[number] + _part(data, line.quantity - first[number]) for number, line in lines}
     once, twice = (points_returned(rules, basket, 0, 100, returned) for returned in (first, more))
     assert 0 <= once.debited <= twice.debited <= points_earned(rules, basket)
     assert 0 <= once.credited <= twice.credited <= 100
+
+
+def _part(data: st.DataObject, quantity: Decimal) -> Decimal:
+    """Some of a quantity of at most three decimals."""
+    return data.draw(st.integers(0, int(quantity * 1_000))) * Decimal("0.001")
 
 
 @given(programmes(), baskets())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,8 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loyalty_sdk._fake_feed import EVENTS_MAX
 from loyalty_sdk.basket import Basket, Line, Tender
 from loyalty_sdk.errors import (
+    AgentFailure,
     BasketInvalid,
     Busy,
     Conflict,
@@ -24,10 +28,10 @@ from loyalty_sdk.errors import (
     InsufficientPoints,
     InvalidRequest,
     JournalUnavailable,
-    NotFound,
     OfflineCapExceeded,
     ReceiptConflict,
     ReceiptUnknown,
+    RedemptionRefused,
     ReversalRefused,
     RewardUnavailable,
     ScanUnreadable,
@@ -90,7 +94,7 @@ def test_an_alias_belongs_to_one_member(fake: FakeAgent) -> None:
         fake.balance("nobody")
 
 
-@pytest.mark.parametrize("code", ["", "  ", "x" * 513, "a\x00b"])
+@pytest.mark.parametrize("code", ["", "  ", "x" * 129, "a\x00b"])
 def test_an_unreadable_code_is_refused(till: Till, code: str) -> None:
     with pytest.raises(ScanUnreadable, match="scan again"):
         till.identify(code)
@@ -101,9 +105,13 @@ def test_another_currency_is_refused(till: Till) -> None:
         till.quote(Basket.of("BRL", Line.of("A", 100)))
 
 
-def test_a_member_that_nobody_knows_is_refused(till: Till) -> None:
-    with pytest.raises(NotFound, match="identify the card first"):
-        till.quote(BASKET, "nobody")
+def test_a_member_that_is_not_known_here_earns_and_redeems_nothing(till: Till) -> None:
+    quote = till.quote(BASKET, "nobody")
+    assert (quote.balance, quote.points_earned) == (None, 23)
+    with pytest.raises(RewardUnavailable, match="not known here"):
+        till.hold_redemption(quote, "five-off")
+    sale = till.record_sale(BASKET, "1", paid(2_300), member="nobody")
+    assert (sale.member_id, sale.points_earned, sale.balance) == ("nobody", 23, None)
 
 
 def test_tenders_must_pay_what_is_due(till: Till) -> None:
@@ -135,7 +143,6 @@ def hold_of(till: Till, **named: Any) -> Any:
 def test_held_points_cannot_be_held_twice(fake: FakeAgent, till: Till) -> None:
     fake.set_balance(CARD, 250)
     hold_of(till, count=2)
-    assert till.quote(BASKET, till.identify(CARD)).rewards[0].count_max == 0
     with pytest.raises(InsufficientPoints, match="100 points are needed, 50 are there"):
         hold_of(till, reward_id="five-off")
     assert fake.balance(CARD) == 250
@@ -226,12 +233,20 @@ def test_offline_the_queue_grows_and_drains(fake: FakeAgent, till: Till) -> None
 def test_offline_only_granted_points_are_redeemed(fake: FakeAgent, till: Till) -> None:
     till.identify(CARD)
     fake.offline = True
-    assert till.quote(BASKET, till.identify(CARD)).rewards[0].count_max == 2
     till.record_sale(BASKET, "1", paid(1_300), hold=hold_of(till, count=2))
     with pytest.raises(InsufficientPoints, match="0 were set aside"):
         hold_of(till, reward_id="five-off")
     fake.offline = False
     assert fake.balance(CARD) == 1_000 - 200 + 13
+
+
+def test_offline_a_released_hold_gives_its_points_back_to_the_grant(fake: FakeAgent, till: Till) -> None:
+    till.identify(CARD)
+    fake.offline = True
+    for _ in range(5):
+        till.release(hold_of(till, count=2))
+    fake.offline = False
+    assert fake.balance(CARD) == 1_000
 
 
 def test_offline_a_grant_runs_out(fake: FakeAgent, till: Till, clock: Clock) -> None:
@@ -244,8 +259,6 @@ def test_offline_a_grant_runs_out(fake: FakeAgent, till: Till, clock: Clock) -> 
 
 
 def _with_caps(**changes: int) -> Any:
-    from dataclasses import replace
-
     return replace(EXAMPLE_PROGRAMME, offline=replace(EXAMPLE_PROGRAMME.offline, **changes))
 
 
@@ -261,9 +274,11 @@ def test_offline_the_caps_hold(till: Till, fake: FakeAgent, caps: dict[str, int]
     till.identify(CARD)
     fake.programme = _with_caps(**caps)
     fake.offline = True
+    if cap != "points_per_sale_max":
+        till.release(hold_of(till))
+        hold_of(till)
     with pytest.raises(OfflineCapExceeded, match=cap):
-        for _ in range(2):
-            hold_of(till, reward_id="five-off")
+        hold_of(till)
 
 
 def test_offline_nothing_is_redeemed_long_after_the_last_contact(fake: FakeAgent, till: Till, clock: Clock) -> None:
@@ -272,7 +287,6 @@ def test_offline_nothing_is_redeemed_long_after_the_last_contact(fake: FakeAgent
     clock.now += timedelta(hours=72, seconds=1)
     with pytest.raises(OfflineCapExceeded, match="hours_since_contact_max"):
         hold_of(till, reward_id="five-off")
-    assert till.quote(BASKET, till.identify(CARD)).rewards[0].count_max == 0
 
 
 def test_offline_a_void_gives_its_points_back_to_the_grant(fake: FakeAgent, till: Till) -> None:
@@ -315,8 +329,8 @@ def test_lines_that_are_not_there_do_not_come_back(till: Till, lines: list[Retur
 
 def test_one_line_may_be_named_in_parts(till: Till) -> None:
     sale = till.record_sale(BASKET, "1", paid(2_300))
+    lines = [ReturnLine(line=1, quantity=Decimal(1)), ReturnLine(line=1, quantity=Decimal(2))]
     with pytest.raises(ReversalRefused, match="3 would come back, 2 is left"):
-        lines = [ReturnLine(line=1, quantity=Decimal(1)), ReturnLine(line=1, quantity=Decimal(2))]
         till.reverse_sale("return", "2", original=sale, lines=lines)
 
 
@@ -334,8 +348,8 @@ def test_a_reversal_is_not_reversed(till: Till) -> None:
 def test_what_is_paid_back_is_positive(till: Till) -> None:
     with pytest.raises(BasketInvalid, match="above 0"):
         till.reverse_sale("unlinked_return", "1", basket=BASKET, tenders=paid(-2_300))
-    with pytest.raises(BasketInvalid, match="positive quantities"):
-        mixed = Basket.of("EUR", Line.of("A", 500), Line.of("B", 100, -1))
+    mixed = Basket.of("EUR", Line.of("A", 500), Line.of("B", 100, -1))
+    with pytest.raises(ReversalRefused, match="positive quantities"):
         till.reverse_sale("unlinked_return", "1", basket=mixed)
 
 
@@ -386,7 +400,6 @@ def test_a_receipt_that_was_never_recorded_is_unknown(till: Till) -> None:
 def test_faults_come_in_their_order_and_for_their_calls(fake: FakeAgent, till: Till) -> None:
     fake.fail_next(JournalUnavailable("the disk is full"), on="record_sale")
     fake.fail_next(Busy("one moment"), times=2)
-    assert till.identify(CARD).balance == 1_000 if fake.fail_next is None else True
     with pytest.raises(JournalUnavailable, match="the disk is full") as raised:
         till.record_sale(BASKET, "1", paid(2_300))
     assert raised.value.request_id == "fake-1"
@@ -395,8 +408,6 @@ def test_faults_come_in_their_order_and_for_their_calls(fake: FakeAgent, till: T
 
 
 def test_a_garbled_answer_after_recording_is_found_again(fake: FakeAgent, till: Till) -> None:
-    from loyalty_sdk.errors import AgentFailure
-
     fake.fail_next("answer_garbled")
     with pytest.raises(AgentFailure):
         till.record_sale(BASKET, "1", paid(2_300))
@@ -442,9 +453,10 @@ async def test_who_awaits_scans_is_woken_from_another_thread(fake: FakeAgent) ->
 
 
 def test_events_that_nobody_reads_have_a_limit(fake: FakeAgent) -> None:
+    for _ in range(EVENTS_MAX):
+        fake.scan("4711")
     with pytest.raises(OverflowError, match="nobody listens"):
-        for _ in range(2_000):
-            fake.scan("4711")
+        fake.scan("4711")
 
 
 def test_many_threads_sell_at_once(fake: FakeAgent, till: Till) -> None:
@@ -487,9 +499,9 @@ def _play(fake: FakeAgent, till: Till, action: str, number: str) -> None:
     if action == "sell":
         till.record_sale(BASKET, number, paid(2_300), member=member)
     elif action == "redeem" and member.member_id:
-        offers = till.quote(BASKET, member).rewards
-        if offers[0].count_max:
-            till.record_sale(BASKET, number, paid(1_800), hold=hold_of(till))
+        with suppress(RedemptionRefused):
+            hold = hold_of(till, reward_id="five-off")
+            till.record_sale(BASKET, number, paid(1_800), hold=hold)
     elif action in ("void", "return") and fake.sales:
         _take_back(fake, till, action, number)
 

@@ -231,8 +231,8 @@ def test_what_cannot_be_asked_is_refused(
 
 
 def make(**changes: Any) -> Till:
-    given = {"store": "12", "register": "3", "cashier": "77", "business_date": DAY, "agent": "http://a", "token": "t"}
-    return Till(**given | changes)
+    given: dict[str, Any] = {"store": "12", "register": "3", "cashier": "77", "business_date": DAY}
+    return Till(**given | {"agent": "http://a", "token": "t"} | changes)
 
 
 @pytest.mark.parametrize(
@@ -265,17 +265,27 @@ def test_both_handles_have_the_same_methods_with_the_same_parameters() -> None:
 
 
 def test_no_agent_names_the_remedy(tmp_path: Path) -> None:
-    with make(agent=f"unix:{tmp_path}/agent.sock", token=None) as till:
-        with pytest.raises(AgentUnreachable, match=f"start it with `loyalty-agent run --directory {tmp_path}`"):
-            till.identify(CARD)
+    remedy = f"start it with `loyalty-agent run --directory {tmp_path}`"
+    with make(agent=f"unix:{tmp_path}/agent.sock", token=None) as till, pytest.raises(AgentUnreachable, match=remedy):
+        till.identify(CARD)
 
 
 def test_an_agent_without_a_token_file_names_the_remedy(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "agent.sock"))
-        with make(agent=f"unix:{tmp_path}/agent.sock", token=None) as till:
-            with pytest.raises(AccessRefused, match="no token file"):
-                till.identify(CARD)
+        with (
+            make(agent=f"unix:{tmp_path}/agent.sock", token=None) as till,
+            pytest.raises(AccessRefused, match="no token"),
+        ):
+            till.identify(CARD)
+
+
+async def test_no_agent_names_the_remedy_to_who_awaits(tmp_path: Path) -> None:
+    async with AsyncTill(
+        store="12", register="3", cashier="77", business_date=DAY, agent=f"unix:{tmp_path}/agent.sock"
+    ) as till:
+        with pytest.raises(AgentUnreachable, match="start it with `loyalty-agent run"):
+            await till.identify(CARD)
 
 
 def test_a_wrong_token_is_refused(fake: FakeAgent) -> None:

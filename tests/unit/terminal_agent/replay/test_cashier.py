@@ -95,6 +95,19 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_listed_once(tmp_path: Pa
     assert (len(agent.sales), agent.balance("m")) == (1, 30)
 
 
+def test_answers_that_were_lost_after_recording_are_counted(tmp_path: Path) -> None:
+    agent = FakeAgent()
+    agent.add_member("m")
+    clerk = cashier(agent, [])
+    first, second, back = tasks(tmp_path, line("1"), line("2"), line("C3", quantity="-1"))
+    clerk.record(first)
+    agent.fail_next("answer_lost", on="record_sale")
+    clerk.record(second)
+    agent.fail_next("answer_lost", on="reverse_sale")
+    clerk.record(back)
+    assert clerk.repeats == 2
+
+
 def test_an_unknown_card_travels_with_the_sale(tmp_path: Path) -> None:
     agent = FakeAgent()
     assert shown(recorded(agent, tasks(tmp_path, line("1")))) == [("sale", "1", "m")]

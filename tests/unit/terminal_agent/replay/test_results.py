@@ -57,6 +57,7 @@ def results(*faults: str) -> Results:
         linked_returns=40,
         outage_seconds=1.23456,
         agent_kills=2,
+        repeats=1,
         recording_seconds=4.0,
         wall_seconds=9.0,
         faults=faults,
