@@ -49,7 +49,7 @@ $(STAMP): pyproject.toml loyalty_sdk/pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "'$(PYTHON)' has no venv module. Install it (on Debian and Ubuntu: the package python3-venv), or name another Python: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up .venv (this takes less than a minute)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install -q --no-compile --require-hashes --only-binary :all: -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e ./loyalty_sdk -e .
 	@$(BIN)/python -m pip check
 	@touch $@

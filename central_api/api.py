@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,7 @@ from central_api.http import read_upload_headers as upload_headers
 from central_api.installation import epoch_of
 from central_api.openapi import DESCRIPTION, completed, describe
 from central_api.programmes import signed_programme
+from central_api.records import JudgingFailed, Place
 from central_api.terminals import Terminal, authenticate, check_not_revoked
 from central_api.upload import receive_upload
 from loyalty_sdk.codec import INTEGER_MAX
@@ -37,6 +39,9 @@ from loyalty_sdk.protocol import (
 __all__ = ["PAGE_MAX", "create_app"]
 
 PAGE_MAX = 500
+SET_ASIDE_MAX = 500
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
@@ -146,10 +151,19 @@ def _add_journals(app: FastAPI, database: Database, capabilities: Capabilities) 
         headers = upload_headers(request)
         body = await read_body(request, UPLOAD_BYTES_MAX, "application/x-ndjson")
 
-        def work(connection: Connection, terminal: Terminal) -> UploadAnswer:
-            return receive_upload(connection, capabilities, terminal, journal, headers, body)
+        set_aside: set[Place] = set()
 
-        return answer_of(await database.write(_as_terminal(token, work)))
+        def work(connection: Connection, terminal: Terminal) -> UploadAnswer:
+            return receive_upload(connection, capabilities, terminal, journal, headers, body, set_aside)
+
+        while True:
+            try:
+                return answer_of(await database.write(_as_terminal(token, work)))
+            except JudgingFailed as failure:
+                if failure.place in set_aside or len(set_aside) >= SET_ASIDE_MAX:
+                    raise
+                _log.exception("%s; it is quarantined", failure)
+                set_aside.add(failure.place)
 
     @app.get("/v1/journals/{journal}", summary="What central holds of a journal", **describe(JournalView))
     async def view(request: Request, journal: str) -> Response:

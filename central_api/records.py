@@ -27,7 +27,6 @@ class Grant:
     issued_at: datetime
     redemption_id: str | None = None
     points_wanted: int | None = None
-    points_min: int | None = None
     spent: int = 0
     released: int = 0
     overdrawn: int = 0
@@ -67,6 +66,9 @@ class GrantUsed:
     overdrawn: int
 
 
+Place = tuple[str, str, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What central made of an entry. `waits_for` says what a held entry waits for."""
@@ -84,6 +86,14 @@ class Unfit(Exception):
     def __init__(self, outcome: Outcome, reason: str, waits_for: str = "", member_id: str | None = None) -> None:
         super().__init__(reason)
         self.verdict = Verdict(outcome=outcome, reason=reason, waits_for=waits_for, member_id=member_id)
+
+
+class JudgingFailed(Exception):
+    """A judge broke over one entry: the upload is taken again with that entry quarantined (Law 6)."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(f"judging entry {place[2]} of journal {place[1]} of terminal {place[0]} failed")
+        self.place = place
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +126,11 @@ class EntryRow:
     def id(self) -> str | None:
         """The id that is this entry's for ever, None where it cannot be read or belongs to an earlier entry."""
         return self.entry.id if self.entry is not None and not self.is_duplicate else None
+
+    @property
+    def place(self) -> Place:
+        """Where the entry stands: terminal, journal, seq."""
+        return self.terminal, self.journal, self.seq
 
     def to_outcome(self) -> EntryOutcome:
         """Return the outcome as it travels."""

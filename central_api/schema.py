@@ -366,7 +366,6 @@ grants = _table(
     _time("not_after"),
     Column("redemption_id", Text),
     Column("points_wanted", Whole),
-    Column("points_min", Whole),
     _text("document"),
     _text("key_id"),
     Column("signature", LargeBinary, nullable=False),

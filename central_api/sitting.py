@@ -5,7 +5,7 @@ It keeps entries, attachments and what is held; what they move is kept by Books.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -15,9 +15,10 @@ from central_api.books import Books
 from central_api.capabilities import Capabilities
 from central_api.judge_reversals import waits_for_receipt
 from central_api.judgement import judge, judge_new
+from central_api.keys import KeyRing
 from central_api.personal import member_keys_of
 from central_api.reading import read_entry
-from central_api.records import EntryRow, Verdict
+from central_api.records import EntryRow, JudgingFailed, Place, Verdict
 from central_api.schema import attachments, entries, waiting
 from central_api.shelf import Shelf
 from central_api.statements import insert_missing, insert_rows, upsert_rows
@@ -29,13 +30,16 @@ ATTACHMENT_PURPOSE = "attachment\n"
 
 
 class Sitting:
-    """Judges within one transaction for one tenant."""
+    """Judges within one transaction for one tenant; what is `set_aside` is quarantined without being judged."""
 
-    def __init__(self, connection: Connection, capabilities: Capabilities, tenant: str) -> None:
+    def __init__(
+        self, connection: Connection, capabilities: Capabilities, tenant: str, set_aside: Set[Place] = frozenset()
+    ) -> None:
         self.books = Books(connection, tenant, capabilities.now())
         self._connection = connection
         self._capabilities = capabilities
         self._tenant = tenant
+        self._set_aside = set_aside
         self._waiting: Shelf[str, list[EntryRow]] = Shelf(self._load_waiting)
         self._new: list[EntryRow] = []
         self._again: list[EntryRow] = []
@@ -46,7 +50,7 @@ class Sitting:
         self._waiting.fetch(name for row in rows if (name := _wakes(row.entry)))
         for row in rows:
             self._new.append(row)
-            row.verdict = judge_new(self.books, self._capabilities.keys, row)
+            row.verdict = self._judged(row, judge_new)
             self._after(row)
 
     def judge_waiting(self, names: Iterable[str]) -> None:
@@ -58,7 +62,7 @@ class Sitting:
             rows, kept = self._waiting.get(name) or [], list[EntryRow]()
             self._waiting.put(name, kept)
             for row in rows:
-                row.verdict = judge(self.books, self._capabilities.keys, row)
+                row.verdict = self._judged(row, judge)
                 if row.verdict.outcome == "held":
                     self._keep_waiting(row)
                 elif row.verdict.outcome == "applied" and (next_name := _wakes(row.entry)):
@@ -73,6 +77,14 @@ class Sitting:
         insert_missing(self._connection, waiting, names)
         self._write_attachments()
         self.books.write()
+
+    def _judged(self, row: EntryRow, judge_row: Callable[[Books, KeyRing, EntryRow], Verdict]) -> Verdict:
+        if row.place in self._set_aside:
+            return Verdict(outcome="quarantined", reason="judging-failed")
+        try:
+            return judge_row(self.books, self._capabilities.keys, row)
+        except Exception as error:
+            raise JudgingFailed(row.place) from error
 
     def _changed(self) -> list[EntryRow]:
         """The stored entries that no longer wait for what they waited for."""

@@ -6,7 +6,7 @@ It refuses an upload as a whole only for what concerns the whole: signature, epo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -17,7 +17,7 @@ from central_api.journals import entry_outcomes, hash_at, journal_row
 from central_api.keys import signature_is_valid
 from central_api.problems import refuse
 from central_api.reading import read_entry
-from central_api.records import EntryRow
+from central_api.records import EntryRow, Place
 from central_api.schema import entries, journals
 from central_api.sitting import Sitting
 from central_api.statements import upsert_rows
@@ -39,8 +39,12 @@ def receive_upload(
     journal: str,
     headers: UploadHeaders,
     body: bytes,
+    set_aside: Set[Place] = frozenset(),
 ) -> UploadAnswer:
-    """Store and judge what is new of an upload. Raises Refused; then nothing of it is stored."""
+    """Store and judge what is new of an upload. Raises Refused or JudgingFailed; then nothing of it is stored.
+
+    After JudgingFailed the caller comes again with the entry `set_aside`: it is stored and quarantined.
+    """
     lines = _checked_lines(connection, terminal, journal, headers, body)
     held = journal_row(connection, terminal, journal)
     watermark = held.watermark if held is not None else 0
@@ -52,7 +56,7 @@ def receive_upload(
     rows = _new_rows(connection, capabilities, terminal, journal, headers.first_seq, lines, hashes, known)
     if rows:
         _keep_journal(connection, capabilities, terminal, journal, held, start, rows[-1])
-        sitting = Sitting(connection, capabilities, terminal.tenant)
+        sitting = Sitting(connection, capabilities, terminal.tenant, set_aside)
         sitting.judge_new(rows)
         sitting.write()
     outcomes = entry_outcomes(connection, terminal, journal, headers.first_seq, headers.head_seq)

@@ -114,6 +114,8 @@ def _check_epoch(transaction: Transaction, epoch: str) -> None:
 def _store_outcomes(transaction: Transaction, outcomes: Sequence[EntryOutcome]) -> None:
     """Keep what was not applied; an entry that was judged again and applied leaves the list."""
     for outcome in outcomes:
+        if not 1 <= outcome.seq <= transaction.head.seq:
+            continue  # We wrote no such entry.
         if outcome.outcome == "applied":
             transaction.execute("DELETE FROM outcomes WHERE seq = ?", (outcome.seq,))
             continue

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import httpx
 
+from loyalty_sdk.codec import CodecError
 from loyalty_sdk.errors import LoyaltyError
 from loyalty_sdk.protocol import UPLOAD_BYTES_MAX, ChangesPage, SignedDocument, UploadAnswer
 from sync.answers import AnswerRefused, StoreAcknowledgement, StoreChanges, close_grants
@@ -97,8 +98,11 @@ class Exchange:
         while not self._stopping:
             try:
                 self._step()
-            except Exception:
+            except Exception as error:
+                if self._stopping:
+                    return  # The client was closed under the request: that is how `stop` cuts it off.
                 _log.exception("the exchange failed unexpectedly; it goes on")
+                self._trouble = f"the exchange failed ({type(error).__name__}: {error}): see the agent's log"
                 with self._wakeup:
                     self._machine.failed(Failure.UNREACHABLE, _now_ms())
 
@@ -113,7 +117,7 @@ class Exchange:
                 return
         try:
             fact = self._perform(request)
-        except (CentralFailure, AnswerRefused, SignatureRefused, LoyaltyError) as error:
+        except (CentralFailure, AnswerRefused, SignatureRefused, CodecError, LoyaltyError) as error:
             self._fail(error)
             return
         self._trouble = ""
@@ -127,8 +131,8 @@ class Exchange:
                 mark = self._upload(request)
                 return lambda: self._machine.uploaded(mark, _now_ms())
             case FetchChanges():
-                page, wanted = self._fetch_changes()
-                return lambda: self._machine.changes_fetched(_now_ms(), more=page.more, programme_wanted=wanted)
+                more, wanted = self._fetch_changes()
+                return lambda: self._machine.changes_fetched(_now_ms(), more=more, programme_wanted=wanted)
             case FetchProgramme():
                 self._fetch_programme(request.version)
                 return self._machine.programme_fetched
@@ -140,7 +144,8 @@ class Exchange:
         answer = self._send(UploadAnswer, upload_call(self._identity, mark, batch))
         return self._writer.call(StoreAcknowledgement(answer=answer))
 
-    def _fetch_changes(self) -> tuple[ChangesPage, int | None]:
+    def _fetch_changes(self) -> tuple[bool, int | None]:
+        """Store a page of changes; return whether there are more, and the programme version that is missing here."""
         with self._store.reading() as connection:
             journal = watermark(connection).journal
             cursor = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'cursor'").scalar() or ""
@@ -149,7 +154,9 @@ class Exchange:
         page = self._send(ChangesPage, call)
         self._writer.call(StoreChanges(page=page))
         here = 0 if programme is None else programme.version
-        return page, page.programme_version if (page.programme_version or 0) > here else None
+        # A cursor that stands still would give the same page at once, and for ever.
+        more = page.more and page.cursor != cursor
+        return more, page.programme_version if (page.programme_version or 0) > here else None
 
     def _fetch_programme(self, version: int) -> None:
         signed = self._send(SignedDocument, json_call("GET", f"/v1/programme/{version}"))
@@ -183,7 +190,7 @@ def _classify(error: Exception) -> tuple[Failure, int | None]:
             return Failure.THROTTLED, retry_after_ms
         if 400 <= error.status < 500:
             return Failure.REFUSED, None
-    if isinstance(error, AnswerRefused | SignatureRefused):
+    if isinstance(error, AnswerRefused | SignatureRefused | CodecError):
         return Failure.REFUSED, None
     return Failure.UNREACHABLE, None
 

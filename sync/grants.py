@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from loyalty_sdk.codec import decode, encode, loads
+from loyalty_sdk.codec import CodecError, decode, encode, loads
 from loyalty_sdk.envelope import GrantClosedBody, GrantUse
 from loyalty_sdk.protocol import GrantDocument, SignedDocument
 from sync.identity import SignatureRefused
@@ -35,6 +35,8 @@ CLOSED_AT_ONCE_MAX = 200
 def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
     """Keep a grant that central signed for this terminal. Raises SignatureRefused, CodecError."""
     grant = decode(GrantDocument, loads(transaction.identity.verify("grant", signed)))
+    if grant.points < 1:
+        raise CodecError(f"grant {grant.grant_id} is over {grant.points} points; a grant has 1 or more")
     ours = (transaction.identity.tenant, transaction.identity.terminal)
     if (grant.tenant, grant.terminal) != ours:
         raise SignatureRefused(f"grant {grant.grant_id} is for terminal {grant.terminal}, not for this one")

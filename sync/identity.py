@@ -7,7 +7,7 @@ The identity is one JSON file beside the journal, readable by its owner alone. S
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -38,10 +38,10 @@ class Identity:
 
     tenant: str
     terminal: str
-    token: str
+    token: str = field(repr=False)
     epoch: str
-    private_key: bytes
-    alias_key: bytes
+    private_key: bytes = field(repr=False)
+    alias_key: bytes = field(repr=False)
     signing_keys: tuple[PublicKey, ...]
     sealing_key: PublicKey
 
@@ -104,7 +104,8 @@ def read(path: Path) -> Identity:
 def write(path: Path, identity: Identity) -> None:
     """Write the identity file, readable by its owner alone; an existing file is replaced as a whole."""
     temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary.unlink(missing_ok=True)  # A file that is there already would keep its own mode.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(dumps(identity))
         file.flush()

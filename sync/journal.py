@@ -64,7 +64,7 @@ class Watermark:
 
 def watermark(connection: Connection) -> Watermark:
     """Return the journal's id, epoch, watermark and head."""
-    facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").tuples().all())
+    facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
     head = connection.exec_driver_sql("SELECT max(seq) FROM entries").scalar_one()
     return Watermark(journal=facts["journal"], epoch=facts["epoch"], seq=int(facts["watermark"]), head_seq=head)
 

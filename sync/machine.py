@@ -12,13 +12,14 @@ Laws of this file
 |-----------------------|------------------------------------------------------------------------------|
 | appended              | an upload, unless it is backing off                                          |
 | uploaded              | the next batch while the queue is not empty; then changes, a little later    |
+| uploaded nothing new  | pause as for unreachable: at once, the same batch would get the same answer  |
 | changes fetched       | more changes while there are some, taking turns with uploads; a programme    |
 | programme fetched     | on with the rest                                                             |
 | failed: unreachable   | pause: full jitter up to `backoff_ms` × 2ⁿ, at most `backoff_ms_max`         |
 | failed: throttled     | pause: what `Retry-After` says, plus full jitter of `backoff_ms`             |
 | failed: too large     | half the batch, at once                                                      |
 | failed: refused       | pause of `refused_ms`: a person has to act, and the exchange sees it when he has |
-| reached               | somebody else reached central: the pause ends                                |
+| reached               | somebody else reached central: a pause for unreachable ends, no other        |
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class Failure(Enum):
     THROTTLED = "throttled"
     TOO_LARGE = "too large"
     REFUSED = "refused"
+    STALLED = "stalled"
 
 
 class Machine:
@@ -120,12 +122,13 @@ class Machine:
         self._programme_wanted: int | None = None
         self._upload_next = False
         self._attempts = 0
+        self._unreachable = False
         self._paused_until_ms = 0
 
     @property
     def online(self) -> bool:
-        """Whether the last request was answered."""
-        return self._attempts == 0
+        """Whether central answered the last request, be it with a refusal."""
+        return not self._unreachable
 
     def next(self, now_ms: int) -> Request | Wait:
         """Return the next request, or how long to wait."""
@@ -147,6 +150,9 @@ class Machine:
 
     def uploaded(self, watermark: int, now_ms: int) -> None:
         """Central holds the journal whole up to `watermark`, and that is durably noted."""
+        if watermark <= self._watermark:
+            self.failed(Failure.STALLED, now_ms)
+            return
         self._answered()
         self._watermark = watermark
         self._upload_next = False
@@ -173,14 +179,17 @@ class Machine:
             self._entries_max //= 2
             return
         self._attempts = min(self._attempts + 1, ATTEMPTS_COUNTED_MAX)
+        self._unreachable = failure is Failure.UNREACHABLE
         self._paused_until_ms = now_ms + self._pause_ms(failure, retry_after_ms)
 
     def reached(self) -> None:
-        """Central answered somebody else on this terminal: try again now."""
-        self._answered()
+        """Central answered somebody else on this terminal: try again now, unless central itself asked to wait."""
+        if self._unreachable:
+            self._answered()
 
     def _answered(self) -> None:
         self._attempts = 0
+        self._unreachable = False
         self._paused_until_ms = 0
 
     def _pause_ms(self, failure: Failure, retry_after_ms: int | None) -> int:

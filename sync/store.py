@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from loyalty_sdk.envelope import JournalOpenedBody, first_hash
@@ -76,27 +76,27 @@ class Store:
 
     def open(self) -> None:
         """Open the file, or create it as a new journal. Raises StoreRefused."""
-        self._connect()
-        version = self._scalar("PRAGMA user_version")
-        if version == 0:
-            self._create()
-        elif version != SCHEMA_VERSION or self._scalar("PRAGMA application_id") != APPLICATION_ID:
+        try:
+            self._connect()
+            if self._scalar("PRAGMA user_version") == 0:
+                self._create()
+            self._check_owner()
+        except StoreRefused:
+            self.close()
+            raise
+        except DBAPIError as error:
             self.close()
             raise StoreRefused(
-                f"{self._path} is not a journal of this release (its version is {version}, ours {SCHEMA_VERSION}): "
-                "install the release that wrote it, or choose another data directory"
-            )
-        self._head = None
+                f"{self._path} cannot be opened ({error.orig}): check that the directory exists, may be written and "
+                "has room; set a damaged file aside and keep it"
+            ) from None
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
         if self._readers is not None:
             self._readers.dispose()
-        if self._connection is not None:
-            self._connection.close()
-        if self._engine is not None:
-            self._engine.dispose()
-        self._engine = self._readers = self._connection = self._head = None
+        self._disconnect()
+        self._readers = self._head = None
 
     @property
     def head_seq(self) -> int:
@@ -111,19 +111,21 @@ class Store:
         """
         try:
             return self._transact(commands)
-        except OperationalError as error:
-            _log.error("the journal cannot be written: %s", error.orig)
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", None) or error
+            _log.error("the journal cannot be written: %s", reason)
             self._recover()
-            refused = JournalUnavailable(
-                f"the journal cannot be written ({error.orig}): sell on, record the sale later"
-            )
-            return [Result(error=refused) for _ in commands]
+            text = f"the journal cannot be written ({reason}): sell on, record the sale later"
+            return [Result(error=JournalUnavailable(text)) for _ in commands]
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection for short reads of one consistent state; it cannot write."""
         if self._path is None:
-            yield self._writer_connection()
+            try:
+                yield self._writer_connection()
+            finally:
+                self._writer_connection().rollback()
             return
         assert self._readers is not None, "the store is not open"
         with self._readers.connect() as connection:
@@ -146,8 +148,8 @@ class Store:
         except DBAPIError as error:
             _log.error("COMMIT failed: %s", error.orig)
             self._recover()
-            unknown = OutcomeUnknown("the disk refused the commit: retry with the same receipt key")
-            return [Result(error=unknown) for _ in commands]
+            text = "the disk refused the commit: retry with the same receipt key"
+            return [Result(error=OutcomeUnknown(text)) for _ in commands]
         self._head = scope.head
         self._hooks.after_commit(commands)
         return results
@@ -157,9 +159,9 @@ class Store:
         savepoint = connection.begin_nested()
         try:
             value = command(scope)
-        except OperationalError:
-            raise
         except Exception as error:
+            if isinstance(error, SQLAlchemyError) and not isinstance(error, IntegrityError):
+                raise  # The file or the disk failed, not the command: nothing of this transaction can be relied on.
             savepoint.rollback()
             scope.head = head
             if not isinstance(error, LoyaltyError):
@@ -169,19 +171,34 @@ class Store:
         return Result(value=value)
 
     def _recover(self) -> None:
-        self.close()
+        """Reopen the writing connection. Readers stay: other threads are at work on them."""
+        self._head = None
+        if self._path is None:
+            self._writer_connection().rollback()  # Closing would throw the database away.
+            return
         try:
+            self._disconnect()
             self._connect()
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, OSError, StoreRefused) as error:
             _log.error("the journal cannot be reopened: %s", error)
 
+    def _disconnect(self) -> None:
+        connection, engine = self._connection, self._engine
+        self._connection = self._engine = None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
+        if engine is not None:
+            engine.dispose()
+
     def _connect(self) -> None:
+        self._disconnect()
         url = f"sqlite:///{self._path}" if self._path else "sqlite://"
         self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-        event.listen(self._engine, "connect", _prepare_writer)
+        event.listen(self._engine, "connect", self._prepare_writer)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._connection = self._engine.connect()
-        if self._path is not None:
+        if self._path is not None and self._readers is None:
             self._readers = create_engine(
                 url,
                 poolclass=QueuePool,
@@ -191,6 +208,12 @@ class Store:
             )
             event.listen(self._readers, "connect", _prepare_reader)
             event.listen(self._readers, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+
+    def _prepare_writer(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        _refuse_foreign(connection, self._path)
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
 
     def _writer_connection(self) -> Connection:
         if self._connection is None:
@@ -214,8 +237,18 @@ class Store:
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             head = Head(seq=0, hash=first_hash(self._identity.terminal, journal), journal=journal)
             scope = Transaction(connection, head, self._identity, self._host)
-            scope.set_meta(journal=journal, epoch=self._identity.epoch, watermark="0", watermark_hash="")
+            scope.set_meta(terminal=self._identity.terminal, journal=journal, epoch=self._identity.epoch)
+            scope.set_meta(watermark="0", watermark_hash="")
             scope.append("journal_opened", JournalOpenedBody(agent_version=self._agent_version))
+
+    def _check_owner(self) -> None:
+        """Refuse another terminal's journal: entries of two terminals in one chain fit nobody."""
+        terminal = self._scalar("SELECT value FROM meta WHERE name = 'terminal'")
+        if terminal != self._identity.terminal:
+            raise StoreRefused(
+                f"{self._path} is the journal of terminal {terminal}, this is {self._identity.terminal}: "
+                "put back the identity file of that terminal, or choose another data directory"
+            )
 
     def _read_head(self, connection: Connection) -> Head:
         journal = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'journal'").scalar_one()
@@ -223,10 +256,16 @@ class Store:
         return Head(seq=row.seq, hash=row.hash, journal=journal)
 
 
-def _prepare_writer(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
+def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Refuse a file that is not ours before anything is written to it. Raises StoreRefused."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (version, application) != (SCHEMA_VERSION, APPLICATION_ID) and (version, application, tables) != (0, 0, 0):
+        raise StoreRefused(
+            f"{path} is not a journal of this release (its version is {version}, ours {SCHEMA_VERSION}): "
+            "install the release that wrote it, or choose another data directory"
+        )
 
 
 def _prepare_reader(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,6 +5,7 @@ The queue is bounded: a full one says `Busy` at once, and nothing of the refused
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -23,6 +24,8 @@ BATCH_MAX = 100
 
 _Item = tuple[Command, "Future[object]"]
 
+_log = logging.getLogger(__name__)
+
 
 class Writer:
     """Runs commands on the store in a thread of its own."""
@@ -34,6 +37,7 @@ class Writer:
         self._queue: queue.Queue[_Item | None] = queue.Queue(QUEUE_MAX)
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._closing = False
+        self._entrance = threading.Lock()
 
     def start(self) -> None:
         """Start the thread; the store is open."""
@@ -41,19 +45,22 @@ class Writer:
 
     def stop(self) -> None:
         """Finish what is queued, then end the thread. The store stays open."""
-        self._closing = True
+        with self._entrance:
+            self._closing = True
         self._queue.put(None)
         self._thread.join()
 
     def submit(self, command: Callable[[Transaction], T]) -> Future[T]:
         """Queue a command; the future ends after its commit. Raises Busy when the queue is full."""
-        if self._closing:
-            raise JournalUnavailable("the agent is shutting down: retry with the same key when it is back")
         future: Future[T] = Future()
-        try:
-            self._queue.put_nowait((command, future))  # type: ignore[arg-type]  # Future is invariant in its result
-        except queue.Full:
-            raise Busy(f"{QUEUE_MAX} calls wait for the journal: try again shortly with the same key") from None
+        # Under the lock, nothing is queued behind the mark that ends the thread: its caller would wait for ever.
+        with self._entrance:
+            if self._closing:
+                raise JournalUnavailable("the agent is shutting down: retry with the same key when it is back")
+            try:
+                self._queue.put_nowait((command, future))  # type: ignore[arg-type]  # Future is invariant in its result
+            except queue.Full:
+                raise Busy(f"{QUEUE_MAX} calls wait for the journal: try again shortly with the same key") from None
         return future
 
     def call(self, command: Callable[[Transaction], T]) -> T:
@@ -63,8 +70,10 @@ class Writer:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             batch = [first, *self._waiting()]
-            items = [item for item in batch if item is not None]
-            self._commit(items)
+            # A caller that went away before its turn is left out; from here on nobody can cancel a future.
+            items = [item for item in batch if item is not None and item[1].set_running_or_notify_cancel()]
+            if items:
+                self._commit(items)
             if None in batch:
                 return
 
@@ -87,4 +96,7 @@ class Writer:
                 future.set_exception(result.error)
             else:
                 future.set_result(result.value)
-        self._on_commit(self._store.head_seq)
+        try:
+            self._on_commit(self._store.head_seq)
+        except Exception:
+            _log.exception("what follows a commit failed; the journal goes on")

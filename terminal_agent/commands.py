@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # httpx brings a command line of its own, and with it rich and pygments: 5 MB that no till needs.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None makes the import fail, as meant.
+
     from drivers.errors import DriverError
     from sync.identity import IdentityError
     from sync.store import StoreRefused

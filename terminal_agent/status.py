@@ -38,7 +38,7 @@ class StatusReader:
     async def read(self) -> Status:
         """Return the state as it is now."""
         with self._store.reading() as connection:
-            facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").tuples().all())
+            facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
             counts = connection.exec_driver_sql(_COUNTS).one()
         print_jobs_waiting = await asyncio.to_thread(self._printing.jobs_waiting)  # A spool's lock may be held.
         watermark = int(facts["watermark"])

@@ -259,14 +259,12 @@ class Agent:
         self._processes.run([_program("loyalty-agent"), "init", *options])
         self.failpoints.mkdir()
 
-    def configure(self, *, devices: str = "", exchange: str = "") -> None:
-        """Add to the agent's configuration: TOML tables of scanners and printers, lines of its `[exchange]`."""
+    def configure(self, *, devices: str = "", exchange: str = "", central: str = "") -> None:
+        """Add to the agent's configuration: TOML tables of devices, lines of its `[exchange]` and `[central]`."""
         file = self.directory / "agent.toml"
-        text = file.read_text(encoding="utf-8")
-        head, section, rest = text.partition("[exchange]\n")
-        if not section:
-            head, section, rest = f"{text}\n", "[exchange]\n", ""
-        file.write_text(f"{head}{section}{exchange}\n{rest}\n{devices}", encoding="utf-8")
+        text = _with_lines(file.read_text(encoding="utf-8"), "[exchange]", exchange)
+        text = _with_lines(text, "[central]", central)
+        file.write_text(f"{text}\n{devices}", encoding="utf-8")
 
     def start(self) -> None:
         """Run, and wait until it is ready. Raises ProcessFailed."""
@@ -302,6 +300,12 @@ def _program(name: str) -> str:
             f"{name} is not installed beside {sys.executable}: pip install 'pos-loyalty-agent[central]'"
         )
     return found
+
+
+def _with_lines(text: str, section: str, lines: str) -> str:
+    """Put lines under the heading of a section, which is added where it is missing."""
+    head, found, rest = text.partition(f"{section}\n")
+    return f"{head}{section}\n{lines}\n{rest}" if found else f"{text}\n{section}\n{lines}\n"
 
 
 def _check_socket_path(path: Path) -> None:

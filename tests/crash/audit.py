@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -91,10 +90,10 @@ class _Book:
         head = self._rows[-1][0] if self._rows else 0
         if not expected.watermark <= self._watermark <= head:
             yield Fault("lost", f"watermark {self._watermark}: at least {expected.watermark} was stored, head is {head}")
-        receipts = {str(uuid.UUID(bytes=row[0])) for row in self._connection.execute("SELECT entry_id FROM receipts")}
+        receipts = {row[0] for row in self._connection.execute("SELECT lower(hex(entry_id)) FROM receipts")}
         here = {entry.entry_id: entry.receipt for entry in self._entries.values()}
         for entry_id, receipt in expected.entries.items():
-            if entry_id not in receipts:
+            if entry_id.replace("-", "") not in receipts:
                 yield Fault("lost", f"receipt {receipt} is missing")
             elif here.get(entry_id, receipt) != receipt:
                 yield Fault("lost", f"entry {entry_id} is receipt {here[entry_id]}, not {receipt}")
@@ -121,11 +120,11 @@ class _Book:
 
     def _receipts(self) -> Iterator[Fault]:
         kept = {
-            seq: str(uuid.UUID(bytes=entry_id))
-            for entry_id, seq in self._connection.execute("SELECT entry_id, seq FROM receipts")
+            seq: entry_id
+            for entry_id, seq in self._connection.execute("SELECT lower(hex(entry_id)), seq FROM receipts")
             if seq >= self._floor
         }
-        made = {seq: entry.entry_id for seq, entry in self._entries.items() if entry.receipt is not None}
+        made = {seq: entry.entry_id.replace("-", "") for seq, entry in self._entries.items() if entry.receipt is not None}
         if kept != made:
             yield Fault("halved", f"receipts and entries differ at {sorted(set(kept.items()) ^ set(made.items()))[:4]}")
         counts = Counter(entry.receipt for entry in self._entries.values() if entry.receipt is not None)

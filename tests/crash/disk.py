@@ -58,11 +58,22 @@ class Disk:
                 _rename_all(self._names, self._names_pending)
                 self._names_pending.clear()
 
+    def now(self) -> dict[str, bytes]:
+        """Return what a process sees now, without any power cut: content by name."""
+        names = dict(self._names)
+        _rename_all(names, self._names_pending)
+        return {name: self._all_of(self._files[number]) for name, number in names.items()}
+
     def image(self, random: Random) -> dict[str, bytes]:
         """Return what a power cut could leave now: content by name."""
         names = dict(self._names)
         _rename_all(names, _fate(random)(self._names_pending, random))
         return {name: self._left_of(self._files[number], random) for name, number in names.items()}
+
+    def _all_of(self, file: _File) -> bytes:
+        content = bytearray(file.durable)
+        _change_all(content, file.pending)
+        return bytes(content)
 
     def _left_of(self, file: _File, random: Random) -> bytes:
         content = bytearray(file.durable)

@@ -188,10 +188,24 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count) {
         return written;                                                                      \
     }
 
+#define PWRITEV2(name, offset_type)                                                          \
+    ssize_t name(int descriptor, const struct iovec *parts, int count, offset_type offset, int flags) { \
+        if (!is_followed(descriptor)) return REAL(name)(descriptor, parts, count, offset, flags); \
+        pthread_mutex_lock(&lock);                                                           \
+        ssize_t written = REAL(name)(descriptor, parts, count, offset, flags);               \
+        /* -1 stands for the position, which has moved by now. */                            \
+        int64_t start = offset == -1 ? lseek(descriptor, 0, SEEK_CUR) - written : offset;    \
+        note_parts(descriptor, start, parts, count, written);                                \
+        pthread_mutex_unlock(&lock);                                                         \
+        return written;                                                                      \
+    }
+
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
 PWRITEV(pwritev, off_t)
 PWRITEV(pwritev64, off64_t)
+PWRITEV2(pwritev2, off_t)
+PWRITEV2(pwritev64v2, off64_t)
 
 /* --- sizes ----------------------------------------------------------------------------------------------------- */
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from central_api.cli import main as central_main
 from loyalty_sdk.till import RetryPolicy, Till
+from terminal_agent.cli import main as agent_main
 
 __all__ = ["DAY", "AgentProcess", "CentralProcess", "wait_until"]
 
@@ -80,11 +84,12 @@ class CentralProcess(_Program):
     """`loyalty-central` on a SQLite database; its port stays the same when it is started again."""
 
     def command(self, *arguments: str) -> Any:
-        """Run one command and read its JSON."""
-        command = [sys.executable, "-m", "central_api.cli", *arguments, "--database", self._url, "--json"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        """Run one command and read its JSON; in this process, for starting Python would take most of the time."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            status = central_main([*arguments, "--database", self._url, "--json"])
+        assert status == 0, err.getvalue()
+        return json.loads(out.getvalue())
 
     def initialise(self, programme: dict[str, Any]) -> None:
         """Make the database with this programme in force."""
@@ -117,8 +122,9 @@ class AgentProcess(_Program):
     def enrol(self, central: CentralProcess, name: str, *, exchange: str = "", rest: str = "") -> None:
         """Enrol, and add lines to `[exchange]` and sections to the configuration."""
         code = central.command("terminal", "add", name)["code"]
-        done = self.command("init", "--central", central.address, "--code", code)
-        assert done.returncode == 0, done.stderr
+        with redirect_stdout(io.StringIO()):
+            arguments = ["init", "--central", central.address, "--code", code, "--directory", str(self.folder)]
+            assert agent_main(arguments) == 0
         file = self.folder / "agent.toml"
         head, section, tail = file.read_text(encoding="utf-8").partition("[exchange]\n")
         file.write_text(f"{head}{section}changes_s = 1\nbackoff_s_max = 1\n{exchange}{tail}\n{rest}", encoding="utf-8")

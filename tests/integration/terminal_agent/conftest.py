@@ -52,7 +52,7 @@ class Shop:
         )
 
     def add_member(self, alias: str, name: str) -> str:
-        member: str = self.central.command("member", "add", "--alias", alias, "--name", name)["member"]
+        member: str = self.central.command("member", "add", "--alias", alias, "--name", name)["member_id"]
         return member
 
     def close(self) -> None:

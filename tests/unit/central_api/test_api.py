@@ -8,10 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from central_api import members, programmes, terminals
+from central_api import judgement, members, programmes, terminals
 from central_api.api import create_app
 from central_api.bootstrap import Central, initialise
+from central_api.judge_sales import judge_sale
+from central_api.matter import Matter
 from central_api.problems import STATUS_BY_TYPE
+from central_api.records import Verdict
 from loyalty_sdk.codec import decode, dumps, loads
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import (
@@ -241,3 +244,23 @@ async def test_the_documentation_describes_the_bodies(api: Api) -> None:
         text = text.replace(f'"#/components/schemas/{name}"', "")
     assert "#/components/schemas/" not in text
     assert (await api.client.get("/docs")).status_code == 200
+
+
+async def test_an_entry_that_breaks_its_judge_holds_back_no_other(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Law 6, where the fault is central's own: the entry is kept and quarantined, the queue behind it flows."""
+    sales = [api.till.sale(basket_of(100), member_id=api.member_id) for _ in range(3)]
+    broken = sales[1].entry.id
+
+    def judge(matter: Matter) -> Verdict:
+        if matter.entry.id == broken:
+            raise ZeroDivisionError
+        return judge_sale(matter)
+
+    monkeypatch.setitem(judgement._JUDGES, "sale", judge)
+    answer = decode(UploadAnswer, loads((await api.upload()).content))
+    assert [outcome.outcome for outcome in answer.outcomes[1:]] == ["applied", "quarantined", "applied"]
+    assert answer.outcomes[2].reason == "judging-failed"
+    assert answer.watermark == len(answer.outcomes)
+    assert "is quarantined" in caplog.text

@@ -14,9 +14,12 @@ def test_a_sale_elsewhere_reaches_those_who_know_the_member(world: World) -> Non
     (snapshot,) = page.snapshots
     assert (snapshot.balance, snapshot.revision, snapshot.includes_seq) == (30, 4, 0)
     assert (page.more, page.programme_version) == (False, 1)
+    till.sale(basket_of(1000), member)
+    world.deliver(till)
+    assert [one.balance for one in world.changes(other, page.cursor).snapshots] == [40]
     assert world.changes(stranger).snapshots == ()
-    assert world.changes(other, page.cursor).snapshots == ()
-    assert world.changes(till).snapshots[0].includes_seq == 4
+    assert world.changes(other, world.changes(other).cursor).snapshots == ()
+    assert world.changes(till).snapshots[0].includes_seq == 5
 
 
 def test_pages_follow_each_other(world: World) -> None:

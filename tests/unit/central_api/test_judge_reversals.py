@@ -143,3 +143,14 @@ def test_a_reversal_of_a_reversal_is_rejected(world: World) -> None:
     back = till.linked_return(till.sale(basket_of(1000), member))
     again = till.linked_return(back)
     assert outcome_of(world.deliver(till), again)[:2] == ("rejected", "original-is-no-sale")
+
+
+def test_each_part_of_a_return_gives_back_its_own_part(world: World) -> None:
+    member, till = world.member("1"), world.terminal(1)
+    sale = redeemed(world, till, member)
+    parts = [till.linked_return(sale, ReturnLine(line=line, quantity=Decimal(1))) for line in (1, 2)]
+    outcomes = world.deliver(till)
+    # 15 points earned on 7.50 + 7.50 go as 8 and 7; the 100 redeemed come back as 50 and 50.
+    assert [outcome_of(outcomes, part)[2] for part in parts] == [50 - 8, 50 - 7]
+    third = till.linked_return(till.sale(basket_of(400, 300, 300), member), ReturnLine(line=1, quantity=Decimal(1)))
+    assert outcome_of(world.deliver(till), third)[2] == -4

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -106,10 +107,14 @@ def test_a_path_that_no_socket_can_have_is_told(tmp_path: Path) -> None:
 def test_configuration_is_added_to_the_template(tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text('[central]\nurl = "u"\n[exchange]\n# changes_s = 30\n')
     with Processes() as running:
-        Agent(running, tmp_path).configure(devices='[[scanner]]\nname = "s"\n', exchange="changes_s = 1\n")
+        agent = Agent(running, tmp_path)
+        agent.configure(devices='[[scanner]]\nname = "s"\n', exchange="changes_s = 1\n", central="deadline_ms = 9\n")
     text = (tmp_path / "agent.toml").read_text()
-    assert "[exchange]\nchanges_s = 1\n" in text
-    assert text.endswith('[[scanner]]\nname = "s"\n')
+    assert tomllib.loads(text) == {
+        "central": {"url": "u", "deadline_ms": 9},
+        "exchange": {"changes_s": 1},
+        "scanner": [{"name": "s"}],
+    }
 
 
 def test_waiting_in_vain_says_for_what() -> None:
