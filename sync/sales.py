@@ -35,14 +35,17 @@ __all__ = ["RecordSale", "receipt_key_of", "request_digest", "sale_of_entry"]
 
 
 def receipt_key_of(request: SaleRequest | ReversalRequest) -> ReceiptKey:
-    """Return the receipt key that a request's context, series and number make."""
-    return ReceiptKey(
-        store=request.context.store,
-        register=request.context.register,
-        business_date=request.context.business_date,
-        series=request.receipt_series,
-        number=request.receipt_number,
-    )
+    """Return the receipt key that a request's context, series and number make. Raises InvalidRequest."""
+    try:
+        return ReceiptKey(
+            store=request.context.store,
+            register=request.context.register,
+            business_date=request.context.business_date,
+            series=request.receipt_series,
+            number=request.receipt_number,
+        )
+    except ValueError as error:
+        raise InvalidRequest(f"receipt: {error}") from None
 
 
 def request_digest(identity: Identity, request: SaleRequest | ReversalRequest) -> bytes:
