@@ -1,4 +1,4 @@
-"""Benchmarks: every figure is a ratio of two sides that take turns in one run. Not packaged, and never a test with a time.
+"""Benchmarks: every figure is a ratio of two sides that take turns in one run. Not packaged, no test with a time.
 
 `make bench` runs them; docs/benchmarks.md says how they measure and what they gave.
 """

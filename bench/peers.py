@@ -5,6 +5,7 @@ WAL and `synchronous=FULL` everywhere but in litequeue, which sets NORMAL itself
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, create_engine, event, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-__all__ = ["PEERS", "PeersMissing", "load_peers", "open_peer"]
+__all__ = ["PEERS", "PeersMissing", "library", "load_peers", "open_peer"]
 
 ROW = os.urandom(600)
 FOLDER = Path(__file__).parents[1] / "build" / "bench" / "peers"
@@ -29,13 +30,18 @@ class PeersMissing(Exception):
 
 
 def load_peers() -> None:
-    """Put the folder of requirements-bench.txt at the end of the path, so that it hides nothing. Raises PeersMissing."""
+    """Put the folder of requirements-bench.txt last on the path, so that it hides nothing. Raises PeersMissing."""
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     try:
-        import huey  # noqa: F401  # asked for only to see that it is there
+        library("huey")
     except ImportError:
         raise PeersMissing("the libraries to compare with are not installed: run `make bench`") from None
+
+
+def library(name: str) -> Any:
+    """Return a module of the folder. By name, because type checkers know neither the folder nor its modules' types."""
+    return importlib.import_module(name)
 
 
 @contextmanager
@@ -65,7 +71,9 @@ def _core(folder: Path, stack: ExitStack) -> Record:
     stack.callback(engine.dispose)
     event.listen(engine, "connect", _durable)
     metadata = MetaData()
-    rows = Table("rows", metadata, Column("seq", Integer, primary_key=True), Column("data", LargeBinary, nullable=False))
+    rows = Table(
+        "rows", metadata, Column("seq", Integer, primary_key=True), Column("data", LargeBinary, nullable=False)
+    )
     metadata.create_all(engine)
 
     def record() -> None:
@@ -90,27 +98,21 @@ def _orm(folder: Path, stack: ExitStack) -> Record:
 
 
 def _persist_queue(folder: Path, stack: ExitStack) -> Record:
-    from persistqueue import SQLiteQueue
-
-    queue: Any = SQLiteQueue(str(folder), auto_commit=True)
+    queue = library("persistqueue").SQLiteQueue(str(folder), auto_commit=True)
     queue._putter.execute("PRAGMA synchronous = FULL")
     stack.callback(lambda: queue.__del__())
     return lambda: queue.put(ROW)
 
 
 def _litequeue(folder: Path, stack: ExitStack) -> Record:
-    from litequeue import LiteQueue
-
-    queue: Any = LiteQueue(str(folder / "lite.db"))
+    queue = library("litequeue").LiteQueue(str(folder / "lite.db"))
     stack.callback(queue.close)
     text = "x" * len(ROW)
     return lambda: queue.put(text)
 
 
 def _huey(folder: Path, stack: ExitStack) -> Record:
-    from huey.storage import SqliteStorage
-
-    storage: Any = SqliteStorage(filename=str(folder / "huey.db"), fsync=True)
+    storage = library("huey.storage").SqliteStorage(filename=str(folder / "huey.db"), fsync=True)
     stack.callback(storage.close)
     return lambda: storage.enqueue(ROW)
 

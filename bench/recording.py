@@ -91,5 +91,5 @@ def _rate(terminal: Terminal, callers: int, operations: int) -> float:
     return share * callers / (time.perf_counter() - start)
 
 
-RECORD_SALE = Subject(names=(RATE, P50, P99), measure=measure_record_sale)
+RECORD_SALE = Subject(names=(RATE, P50, P99), measure=measure_record_sale, needs_peers=True)
 GROUP_COMMIT = Subject(names=(GROUP,), measure=measure_group_commit)

@@ -30,8 +30,8 @@ class Target:
         """The target as the table shows it."""
         if self.of == "ratio":
             return f"{self.relation} {self.bound:g} ×"
-        sign = "+" if self.of == "difference" else ""
-        return f"{self.relation} {sign}{self.bound:g} {unit}".rstrip()
+        bound = f"{self.bound:+g}" if self.of == "difference" else f"{self.bound:g}"
+        return f"{self.relation} {bound} {unit}".rstrip()
 
 
 def at_least(bound: float, of: Measure = "ratio") -> Target:
@@ -106,5 +106,3 @@ def not_measured(name: str, other_name: str, target: Target, unit: Unit, why: st
         unit=unit,
         note=why,
     )
-
-

@@ -27,7 +27,7 @@ from sync.transaction import Transaction
 from sync.writer import Writer
 from terminal_agent.bootstrap import system_host
 
-__all__ = ["CONTEXT", "MEMBERS", "Terminal", "fill", "open_terminal", "new_identity", "sales"]
+__all__ = ["CONTEXT", "MEMBERS", "Terminal", "fill", "new_identity", "open_terminal", "sales"]
 
 CONTEXT = Context(store="0001", register="1", cashier="Inês", business_date=date(2026, 5, 1))
 MEMBERS = 10_000
@@ -92,9 +92,7 @@ class Terminal:
     def command(self) -> RecordSale:
         """Return the next sale as the agent's service makes it of a request."""
         request = next(self.requests)
-        return RecordSale(
-            request=request, digest=request_digest(self.identity, request), entry_id=self.host.new_id()
-        )
+        return RecordSale(request=request, digest=request_digest(self.identity, request), entry_id=self.host.new_id())
 
     def record(self) -> Sale:
         """Record the next sale durably, as the agent's service does."""

@@ -29,7 +29,11 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is measured in one go: the names of its rows, and the function that measures them."""
+    """What is measured in one go: the names of its rows, and the function that measures them.
+
+    `needs_peers` says that libraries of requirements-bench.txt are on the other side.
+    """
 
     names: tuple[str, ...]
     measure: Callable[[Workshop], Iterator[Row]]
+    needs_peers: bool = False

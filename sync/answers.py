@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from loyalty_sdk.codec import CodecError
+from loyalty_sdk.codec import CodecError, encode
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer, UploadAnswer
 from sync.grants import close_wanted, mark_recalled, store_grant
 from sync.identity import SignatureRefused
 from sync.replica import store_alias, store_snapshot
 from sync.transaction import Transaction
 
-__all__ = ["AnswerRefused", "StoreAcknowledgement", "StoreChanges", "StoreMember", "close_grants"]
+__all__ = ["AnswerRefused", "CloseGrants", "StoreAcknowledgement", "StoreChanges", "StoreMember"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ class AnswerRefused(Exception):
 class StoreAcknowledgement:
     """Command: move the watermark to where central says, if the hash there is ours, and keep the outcomes."""
 
+    uses_reserve: ClassVar[bool] = True
+
     answer: UploadAnswer
 
     def __call__(self, transaction: Transaction) -> int:
@@ -40,6 +43,10 @@ class StoreAcknowledgement:
         transaction.execute("DELETE FROM attachments WHERE seq <= ?", (answer.watermark,))
         _store_outcomes(transaction, [outcome for outcome in answer.outcomes if outcome.seq <= answer.watermark])
         transaction.see_central_time(answer.central_time)
+        transaction.execute(
+            "INSERT INTO acknowledgements VALUES (?, ?) ON CONFLICT (watermark) DO NOTHING",
+            (answer.watermark, encode(answer.central_time)),
+        )
         return answer.watermark
 
     def _check(self, transaction: Transaction) -> None:
@@ -51,8 +58,7 @@ class StoreAcknowledgement:
                 f"central says it holds entries up to {answer.watermark}; we wrote up to {head_seq} and it had "
                 f"acknowledged {current}: central may have been restored from a backup, a person has to look"
             )
-        row = transaction.execute("SELECT hash FROM entries WHERE seq = ?", (answer.watermark,)).one_or_none()
-        if answer.watermark > 0 and (row is None or row.hash.hex() != answer.watermark_hash):
+        if answer.watermark > 0 and answer.watermark_hash != _hash_at(transaction, answer.watermark, current):
             raise AnswerRefused(
                 f"central holds another entry {answer.watermark} than this journal: the till's disk was cloned or "
                 "restored; enrol this terminal anew, or ask for help before deleting anything"
@@ -62,6 +68,8 @@ class StoreAcknowledgement:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreChanges:
     """Command: take a page of changes into the replica, and close the grants that central wants back."""
+
+    uses_reserve: ClassVar[bool] = True
 
     page: ChangesPage
 
@@ -97,9 +105,23 @@ class StoreMember:
         transaction.see_central_time(self.answer.central_time)
 
 
-def close_grants(transaction: Transaction) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseGrants:
     """Command: close expired and recalled grants by entry."""
-    return close_wanted(transaction)
+
+    uses_reserve: ClassVar[bool] = True
+
+    def __call__(self, transaction: Transaction) -> int:
+        """Return how many were closed."""
+        return close_wanted(transaction)
+
+
+def _hash_at(transaction: Transaction, seq: int, watermark: int) -> str | None:
+    """Our own hash at a seq in hexadecimal; that of the watermark is kept even where its entry was pruned."""
+    if seq == watermark:
+        return transaction.meta("watermark_hash")
+    digest: bytes | None = transaction.execute("SELECT hash FROM entries WHERE seq = ?", (seq,)).scalar()
+    return None if digest is None else digest.hex()
 
 
 def _check_epoch(transaction: Transaction, epoch: str) -> None:

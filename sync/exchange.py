@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import TypeVar
 
 import httpx
@@ -14,12 +15,13 @@ import httpx
 from loyalty_sdk.codec import CodecError
 from loyalty_sdk.errors import LoyaltyError
 from loyalty_sdk.protocol import UPLOAD_BYTES_MAX, ChangesPage, SignedDocument, UploadAnswer
-from sync.answers import AnswerRefused, StoreAcknowledgement, StoreChanges, close_grants
+from sync.answers import AnswerRefused, CloseGrants, StoreAcknowledgement, StoreChanges
 from sync.central import Call, CentralFailure, CentralRefused, json_call, parse, receive, upload_call
 from sync.host import Host
 from sync.identity import Identity, SignatureRefused
 from sync.journal import queue_batch, watermark
 from sync.machine import Failure, FetchChanges, FetchProgramme, Machine, Request, Upload, Wait
+from sync.pruning import Prune
 from sync.replica import current_programme, store_programme
 from sync.store import Store
 from sync.writer import Writer
@@ -29,7 +31,8 @@ __all__ = ["Exchange"]
 T = TypeVar("T")
 CHANGES_MAX = 500
 UPLOAD_BODY_BYTES = UPLOAD_BYTES_MAX - 1_200_000  # One entry at its limit, with its attachment, still fits beside.
-CLOSE_GRANTS_MS = 60_000
+TIDY_MS = 60_000
+STOP_S = 2
 
 _log = logging.getLogger(__name__)
 
@@ -46,16 +49,19 @@ class Exchange:
         client: httpx.Client,
         identity: Identity,
         host: Host,
+        retention: timedelta = timedelta(days=30),
     ) -> None:
+        """`retention` says how long acknowledged entries stay: longer than central's backup interval."""
         self._store = store
         self._writer = writer
         self._machine = machine
         self._client = client
         self._identity = identity
         self._host = host
+        self._retention = retention
         self._wakeup = threading.Condition()
         self._stopping = False
-        self._close_due_ms = 0
+        self._tidy_due_ms = 0
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
 
@@ -79,7 +85,8 @@ class Exchange:
             self._stopping = True
             self._wakeup.notify()
         self._client.close()
-        self._thread.join()
+        # A request that central leaves hanging is not woken by the close; it ends with the process.
+        self._thread.join(STOP_S)
 
     def appended(self, head_seq: int) -> None:
         """The journal grew to `head_seq`. Called from the writer's thread."""
@@ -107,11 +114,11 @@ class Exchange:
                     self._machine.failed(Failure.UNREACHABLE, _now_ms())
 
     def _step(self) -> None:
-        self._close_grants_when_due()
+        self._tidy_when_due()
         with self._wakeup:
             request = self._machine.next(_now_ms())
             if isinstance(request, Wait):
-                pause_ms = min(request.until_ms, self._close_due_ms) - _now_ms()
+                pause_ms = min(request.until_ms, self._tidy_due_ms) - _now_ms()
                 if not self._stopping:
                     self._wakeup.wait(max(pause_ms, 1) / 1000)
                 return
@@ -128,8 +135,7 @@ class Exchange:
         """Send a request, store its answer durably, and return the fact to tell the machine."""
         match request:
             case Upload():
-                mark = self._upload(request)
-                return lambda: self._machine.uploaded(mark, _now_ms())
+                return self._upload(request)
             case FetchChanges():
                 more, wanted = self._fetch_changes()
                 return lambda: self._machine.changes_fetched(_now_ms(), more=more, programme_wanted=wanted)
@@ -137,12 +143,16 @@ class Exchange:
                 self._fetch_programme(request.version)
                 return self._machine.programme_fetched
 
-    def _upload(self, request: Upload) -> int:
+    def _upload(self, request: Upload) -> Callable[[], None]:
         with self._store.reading() as connection:
             mark = watermark(connection)
-            batch = queue_batch(connection, request.after_seq, request.entries_max, UPLOAD_BODY_BYTES)
+            batch = queue_batch(connection, mark.seq, request.entries_max, UPLOAD_BODY_BYTES)
+        if mark.seq != request.after_seq or not batch:
+            # A damaged journal was replaced by a new one, which counts anew.
+            return lambda: self._machine.restarted(watermark=mark.seq, head_seq=mark.head_seq)
         answer = self._send(UploadAnswer, upload_call(self._identity, mark, batch))
-        return self._writer.call(StoreAcknowledgement(answer=answer))
+        acknowledged = self._writer.call(StoreAcknowledgement(answer=answer))
+        return lambda: self._machine.uploaded(acknowledged, _now_ms())
 
     def _fetch_changes(self) -> tuple[bool, int | None]:
         """Store a page of changes; return whether there are more, and the programme version that is missing here."""
@@ -172,12 +182,16 @@ class Exchange:
         with self._wakeup:
             self._machine.failed(failure, _now_ms(), retry_after_ms)
 
-    def _close_grants_when_due(self) -> None:
-        if _now_ms() < self._close_due_ms:
+    def _tidy_when_due(self) -> None:
+        """Close grants that ended, and prune what nobody needs any more."""
+        if _now_ms() < self._tidy_due_ms:
             return
-        self._close_due_ms = _now_ms() + CLOSE_GRANTS_MS
+        self._tidy_due_ms = _now_ms() + TIDY_MS
         with suppress(LoyaltyError):
-            self._writer.call(close_grants)
+            self._writer.call(CloseGrants())
+            prune = Prune(retention=self._retention)
+            while self._writer.call(prune) == prune.entries_max and not self._stopping:
+                pass
 
 
 def _classify(error: Exception) -> tuple[Failure, int | None]:

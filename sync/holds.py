@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection
 
@@ -86,6 +86,8 @@ class CreateHold:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseHold:
     """Command: end a hold without a sale. Releasing it again answers the same."""
+
+    uses_reserve: ClassVar[bool] = True
 
     request: ReleaseRequest
 

@@ -44,12 +44,17 @@ class QueuedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptRow:
-    """What is kept of a receipt for ever: the digest of its request, its entry, and its effect in points."""
+    """What is kept of a receipt for ever: its request's digest, its entry, and its effect in points.
+
+    `points` is the net effect, `points_redeemed` what a sale spent or a reversal gave back. `seq` is 0 where the entry
+    was in a journal that was damaged since.
+    """
 
     digest: bytes
     entry_id: str
     seq: int
     points: int
+    points_redeemed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +109,17 @@ def entry_by_receipt(connection: Connection, key: ReceiptKey) -> Entry:
 def find_receipt(connection: Connection, key: ReceiptKey) -> ReceiptRow | None:
     """Return what is kept under a receipt key."""
     row = connection.exec_driver_sql(
-        "SELECT digest, entry_id, seq, points FROM receipts WHERE key = ?", (_key_bytes(key),)
+        "SELECT digest, entry_id, seq, points, points_redeemed FROM receipts WHERE key = ?", (_key_bytes(key),)
     ).one_or_none()
     if row is None:
         return None
-    return ReceiptRow(digest=row.digest, entry_id=str(uuid.UUID(bytes=row.entry_id)), seq=row.seq, points=row.points)
+    return ReceiptRow(
+        digest=row.digest,
+        entry_id=str(uuid.UUID(bytes=row.entry_id)),
+        seq=row.seq,
+        points=row.points,
+        points_redeemed=row.points_redeemed,
+    )
 
 
 def recorded_before(transaction: Transaction, key: ReceiptKey, digest: bytes) -> ReceiptRow | None:
@@ -122,7 +133,9 @@ def recorded_before(transaction: Transaction, key: ReceiptKey, digest: bytes) ->
     return row
 
 
-def remember_receipt(transaction: Transaction, key: ReceiptKey, digest: bytes, entry: Entry, points: int) -> None:
+def remember_receipt(
+    transaction: Transaction, key: ReceiptKey, digest: bytes, entry: Entry, *, points: int, points_redeemed: int
+) -> None:
     """Keep a receipt key with its request's digest for ever."""
     values: tuple[Any, ...] = (
         _key_bytes(key),
@@ -130,8 +143,11 @@ def remember_receipt(transaction: Transaction, key: ReceiptKey, digest: bytes, e
         uuid.UUID(entry.id).bytes,
         entry.seq,
         points,
+        points_redeemed,
     )
-    transaction.execute("INSERT INTO receipts (key, digest, entry_id, seq, points) VALUES (?, ?, ?, ?, ?)", values)
+    transaction.execute(
+        "INSERT INTO receipts (key, digest, entry_id, seq, points, points_redeemed) VALUES (?, ?, ?, ?, ?, ?)", values
+    )
 
 
 def _key_bytes(key: ReceiptKey) -> bytes:

@@ -15,6 +15,7 @@ Laws of this file
 | uploaded nothing new  | pause as for unreachable: at once, the same batch would get the same answer  |
 | changes fetched       | more changes while there are some, taking turns with uploads; a programme    |
 | programme fetched     | on with the rest                                                             |
+| restarted             | another journal: its own queue                                               |
 | failed: unreachable   | pause: full jitter up to `backoff_ms` × 2ⁿ, at most `backoff_ms_max`         |
 | failed: throttled     | pause: what `Retry-After` says, plus full jitter of `backoff_ms`             |
 | failed: too large     | half the batch, at once                                                      |
@@ -172,6 +173,11 @@ class Machine:
         """The wanted programme version is durably stored."""
         self._answered()
         self._programme_wanted = None
+
+    def restarted(self, *, watermark: int, head_seq: int) -> None:
+        """A new journal took the place of the one before; its seqs count from 1 again."""
+        self._watermark = watermark
+        self._head_seq = head_seq
 
     def failed(self, failure: Failure, now_ms: int, retry_after_ms: int | None = None) -> None:
         """The request under way failed."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody
 from loyalty_sdk.errors import CurrencyMismatch, ReceiptConflict, ReversalRefused
 from loyalty_sdk.local import ReversalRequest
-from loyalty_sdk.model import ReceiptKey, ReturnLine, Reversal
+from loyalty_sdk.model import ReceiptKey, ReturnLine, Reversal, ReversalKind
 from loyalty_sdk.rules import points_earned, points_returned
 from sync.grants import restore_spent
 from sync.journal import ReceiptRow, entry_at, find_receipt, recorded_before, remember_receipt
@@ -58,19 +58,52 @@ class RecordReversal:
         key = receipt_key_of(self.request)
         earlier = recorded_before(transaction, key, self.digest)
         if earlier is not None:
-            return _recorded(transaction, earlier, key)
+            return self._recorded(transaction, earlier, key)
         original = self._original(transaction)
         if original is None:
             points, lines = self._unlinked_points(transaction), self.request.lines
         else:
             points, lines = self._linked_points(transaction, original)
-        entry = self._append(transaction, key, original, points, lines)
+        kind = self._kind(transaction, original)
+        entry = self._append(transaction, key, kind, points, lines)
         if original is not None:
             transaction.execute("INSERT INTO reversals VALUES (?, ?)", (original.seq, entry.seq))
-            if self.request.kind == "void":
+            if kind == "void":
                 restore_spent(transaction, original.grants)
-        remember_receipt(transaction, key, self.digest, entry, points.effect)
+        credited = points.credited or 0
+        remember_receipt(transaction, key, self.digest, entry, points=points.effect, points_redeemed=credited)
         return reversal_of_entry(transaction.connection, entry)
+
+    def _recorded(self, transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) -> Reversal:
+        """Answer a retry with the recorded reversal; once its entry was pruned, from what is kept for ever."""
+        entry = entry_at(transaction.connection, earlier.seq)
+        if entry is not None and isinstance(entry.body, ReversalBody):
+            return reversal_of_entry(transaction.connection, entry, recorded_before=True)
+        if entry is not None:
+            raise ReceiptConflict(
+                f"receipt {key} is already recorded as entry {earlier.entry_id}, which is no reversal"
+            )
+        return Reversal(
+            entry_id=earlier.entry_id,
+            receipt=key,
+            kind=self.request.kind,
+            member_id=self.request.member_id,
+            points_debited=earlier.points_redeemed - earlier.points,
+            points_credited=earlier.points_redeemed,
+            balance=None,
+            as_of=None,
+            recorded_before=True,
+        )
+
+    def _kind(self, transaction: Transaction, original: Entry | None) -> ReversalKind:
+        """Make a void of a sale that was taken over from a damaged journal a full return.
+
+        Central may know that sale in the journal before, and a void undoes grants in its own journal only.
+        """
+        taken_over = int(transaction.meta("recorded_again_seq") or 0)
+        if self.request.kind == "void" and original is not None and original.seq <= taken_over:
+            return "return"
+        return self.request.kind
 
     def _original(self, transaction: Transaction) -> Entry | None:
         """The sale that is reversed, where this journal holds it."""
@@ -126,13 +159,13 @@ class RecordReversal:
         self,
         transaction: Transaction,
         key: ReceiptKey,
-        original: Entry | None,
+        kind: ReversalKind,
         points: _Points,
         lines: tuple[ReturnLine, ...] | None,
     ) -> Entry:
         view = None if points.member_id is None else member_view(transaction.connection, points.member_id)
         body = ReversalBody(
-            kind=self.request.kind,
+            kind=kind,
             cashier=self.request.context.cashier,
             member_id=points.member_id,
             tenders=self.request.tenders,
@@ -174,14 +207,6 @@ def reversal_of_entry(connection: Connection, entry: Entry, *, recorded_before: 
         as_of=None if view is None else view.as_of,
         recorded_before=recorded_before,
     )
-
-
-def _recorded(transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) -> Reversal:
-    """Answer a retry with the recorded reversal."""
-    entry = entry_at(transaction.connection, earlier.seq)
-    if entry is None or not isinstance(entry.body, ReversalBody):
-        raise ReceiptConflict(f"receipt {key} is already recorded as entry {earlier.entry_id}, which is no reversal")
-    return reversal_of_entry(transaction.connection, entry, recorded_before=True)
 
 
 def _returned_before(transaction: Transaction, original: Entry) -> dict[int, Decimal]:

@@ -72,7 +72,7 @@ class RecordSale:
         key = receipt_key_of(self.request)
         earlier = recorded_before(transaction, key, self.digest)
         if earlier is not None:
-            return _recorded(transaction, earlier, key)
+            return self._recorded(transaction, earlier, key)
         hold = self._open_hold(transaction)
         programme = _programme(transaction, hold)
         redemption = None if hold is None else _redemption(hold)
@@ -82,8 +82,31 @@ class RecordSale:
         if hold is not None:
             spend_held(transaction, uses)
             transaction.execute("UPDATE holds SET state = 'spent' WHERE hold_id = ?", (hold.hold_id,))
-        remember_receipt(transaction, key, self.digest, entry, points)
+        redeemed = 0 if redemption is None else redemption.points
+        remember_receipt(transaction, key, self.digest, entry, points=points, points_redeemed=redeemed)
         return sale_of_entry(transaction.connection, entry)
+
+    def _recorded(self, transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) -> Sale:
+        """Answer a retry with the recorded sale; once its entry was pruned, from what is kept for ever."""
+        entry = entry_at(transaction.connection, earlier.seq)
+        if entry is not None and isinstance(entry.body, SaleBody):
+            return sale_of_entry(transaction.connection, entry, recorded_before=True)
+        if entry is not None:
+            raise ReceiptConflict(f"receipt {key} is already recorded as entry {earlier.entry_id}, which is no sale")
+        request = self.request
+        view = None if request.member_id is None else member_view(transaction.connection, request.member_id)
+        paid = sum(tender.amount_minor for tender in request.tenders)
+        return Sale(
+            entry_id=earlier.entry_id,
+            receipt=key,
+            member_id=request.member_id,
+            points_earned=earlier.points + earlier.points_redeemed,
+            points_redeemed=earlier.points_redeemed,
+            discount_minor=request.basket.total_minor + request.rounding_minor - paid,
+            balance=None if view is None else view.balance,
+            as_of=None if view is None else view.as_of,
+            recorded_before=True,
+        )
 
     def _open_hold(self, transaction: Transaction) -> Any:
         if self.request.hold_id is None:
@@ -166,14 +189,6 @@ def sale_of_entry(connection: Connection, entry: Entry, *, recorded_before: bool
         as_of=None if view is None else view.as_of,
         recorded_before=recorded_before,
     )
-
-
-def _recorded(transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) -> Sale:
-    """Answer a retry with the recorded sale."""
-    entry = entry_at(transaction.connection, earlier.seq)
-    if entry is None or not isinstance(entry.body, SaleBody):
-        raise ReceiptConflict(f"receipt {key} is already recorded as entry {earlier.entry_id}, which is no sale")
-    return sale_of_entry(transaction.connection, entry, recorded_before=True)
 
 
 def _programme(transaction: Transaction, hold: Any) -> Programme | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 __all__ = ["APPLICATION_ID", "PRAGMAS", "SCHEMA_VERSION", "STATEMENTS"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x4C4F594A  # "LOYJ": `file` and the start-up tell a journal from any other SQLite database.
 
 PRAGMAS = (
@@ -22,7 +22,8 @@ PRAGMAS = (
 
 STATEMENTS = (
     # Single facts: terminal, journal, previous_journal, previous_hash, epoch, watermark, watermark_hash, cursor,
-    # central_time_seen, contact_at.
+    # central_time_seen, contact_at; floor_seq and floor_hash where entries were pruned; damaged_file and
+    # recorded_again_seq where the journal took up a damaged one.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     # The journal. `points` is the entry's effect on the member's balance as this terminal worked it out.
     """CREATE TABLE entries (
@@ -42,7 +43,8 @@ STATEMENTS = (
         digest BLOB NOT NULL CHECK (length(digest) = 16),
         entry_id BLOB NOT NULL CHECK (length(entry_id) = 16),
         seq INTEGER NOT NULL,
-        points INTEGER NOT NULL
+        points INTEGER NOT NULL,
+        points_redeemed INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID""",
     # Which entries reverse which sale, for cumulative returns.
     """CREATE TABLE reversals (
@@ -50,6 +52,8 @@ STATEMENTS = (
         seq INTEGER NOT NULL,
         PRIMARY KEY (original_seq, seq)
     ) STRICT, WITHOUT ROWID""",
+    # When central acknowledged up to which seq, in central's time: entries are kept for a retention after it.
+    "CREATE TABLE acknowledgements (watermark INTEGER PRIMARY KEY, acknowledged_at TEXT NOT NULL) STRICT",
     # What central made of an entry, where it is anything but applied.
     "CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, outcome TEXT NOT NULL, reason TEXT NOT NULL) STRICT",
     """CREATE TABLE programmes (

@@ -6,7 +6,7 @@ Seq and hash are assigned here, inside the writer, and nowhere else (Law 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -105,11 +105,19 @@ class Transaction:
             attachment_hash=None if sealed is None else attachment_hash(sealed),
             body=body,
         )
+        return self._write(entry, sealed, member_id, points)
+
+    def append_again(self, entry: Entry, *, sealed: bytes | None, member_id: str | None, points: int) -> Entry:
+        """Append an entry of a damaged journal under its own id; its journal and its place in it are new."""
+        again = replace(entry, journal=self.head.journal, seq=self.head.seq + 1)
+        return self._write(again, sealed, member_id, points)
+
+    def _write(self, entry: Entry, sealed: bytes | None, member_id: str | None, points: int) -> Entry:
         data = encode_entry(entry)
         head = Head(seq=entry.seq, hash=chain_hash(self.head.hash, data), journal=self.head.journal)
         self.execute(
             "INSERT INTO entries (seq, id, kind, bytes, hash, member_id, points) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (entry.seq, entry.id, kind, data, head.hash, member_id, points),
+            (entry.seq, entry.id, entry.kind, data, head.hash, member_id, points),
         )
         if sealed is not None:
             self.execute("INSERT INTO attachments VALUES (?, ?, ?)", (entry.seq, entry.attachment_hash, sealed))

@@ -7,25 +7,26 @@ import os
 import random
 import secrets
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 
 from drivers.clock import SystemClock
+from loyalty_sdk.errors import LoyaltyError
 from sync import identity as identities
 from sync.exchange import Exchange
 from sync.host import Host
 from sync.identity import Identity
 from sync.journal import watermark
 from sync.machine import Machine
-from sync.store import Store, StoreRefused
+from sync.store import Store, report_damage
 from sync.writer import Writer
 from terminal_agent._version import VERSION
 from terminal_agent.central_line import CentralLine
@@ -92,6 +93,7 @@ async def running_agent(directory: DataDirectory, failpoints: Path | None) -> As
         for part in (writer, exchange, devices):
             part.start()
             ending.push_async_callback(asyncio.to_thread, part.stop)
+        threading.Thread(target=_check_file, args=(store, writer), name="journal-check", daemon=True).start()
         ending.push_async_callback(central.close)
         yield Agent(settings=settings, directory=directory, app=app, end_streams=hub.close)
 
@@ -99,15 +101,15 @@ async def running_agent(directory: DataDirectory, failpoints: Path | None) -> As
 def _open_store(directory: DataDirectory, identity: Identity, host: Host, failpoints: Path | None) -> Store:
     hooks = None if failpoints is None else failpoint_hooks(failpoints)
     store = Store(directory.journal, identity, host, VERSION, hooks=hooks)
-    try:
-        store.open()
-    except DBAPIError as error:
-        store.close()
-        raise StoreRefused(
-            f"{directory.journal} cannot be opened ({error.orig}): free space and correct the rights of the directory; "
-            "a damaged file is moved aside, never deleted, for it may hold sales that central has not got"
-        ) from None
+    store.open()
     return store
+
+
+def _check_file(store: Store, writer: Writer) -> None:
+    """Read the whole journal once after the start; damage that no sale has met yet is mended before one does."""
+    if not store.is_sound():
+        with suppress(LoyaltyError):
+            writer.call(report_damage)
 
 
 def _build_devices(settings: AgentSettings, directory: DataDirectory, hub: EventHub) -> Devices:
@@ -130,7 +132,15 @@ def _build_exchange(
         settings.exchange.machine_settings(), secrets.randbelow, watermark=mark.seq, head_seq=mark.head_seq
     )
     client = httpx.Client(base_url=settings.central.url, verify=authorities, timeout=EXCHANGE_TIMEOUT_S)
-    return Exchange(store=store, writer=writer, machine=machine, client=client, identity=identity, host=host)
+    return Exchange(
+        store=store,
+        writer=writer,
+        machine=machine,
+        client=client,
+        identity=identity,
+        host=host,
+        retention=timedelta(days=settings.journal.retention_days),
+    )
 
 
 def _build_central_line(

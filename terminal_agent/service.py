@@ -32,7 +32,6 @@ from sync.grants import free_points
 from sync.holds import CreateHold, ReleaseHold, check_reward, find_hold, open_holds
 from sync.host import Host
 from sync.identity import Identity
-from sync.journal import watermark
 from sync.replica import MemberView, alias_digest, current_programme, member_by_alias, member_view
 from sync.reversals import RecordReversal
 from sync.sales import RecordSale, request_digest
@@ -64,15 +63,13 @@ class Service:
         self._central = central
         self._identity = identity
         self._host = host
-        with store.reading() as connection:
-            self._journal = watermark(connection).journal
 
     async def identify(self, call: IdentifyCall) -> Member:
         """Resolve a scanned or keyed code. Raises ScanUnreadable."""
         alias = clean_alias(call.data)
         digest = alias_digest(self._identity, alias)
         try:
-            question = IdentifyRequest(alias=alias, journal=self._journal, grant_ahead=not call.context.training)
+            question = IdentifyRequest(alias=alias, journal=self._store.journal, grant_ahead=not call.context.training)
             answer = await self._central.identify(question)
         except CentralFailure as error:
             if is_refusal(error, "alias-unknown"):
@@ -152,7 +149,7 @@ class Service:
         question = GrantRequest(
             redemption_id=request.redemption_id,
             member_id=request.member_id,
-            journal=self._journal,
+            journal=self._store.journal,
             points=points,
             points_min=max(1, points - free),
         )
@@ -190,8 +187,7 @@ class Service:
         return True
 
     async def _write(self, command: Callable[[Transaction], T]) -> T:
-        # Shielded: at the end of the agent a call may be broken off, but never a commit under way.
-        return await asyncio.shield(asyncio.wrap_future(self._writer.submit(command)))
+        return await asyncio.wrap_future(self._writer.submit(command))
 
 
 def clean_alias(data: str) -> str:

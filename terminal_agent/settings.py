@@ -24,6 +24,7 @@ __all__ = [
     "CentralSection",
     "ConfigurationError",
     "ExchangeSection",
+    "JournalSection",
     "LocalApiSection",
     "PrinterSection",
     "ScannerSection",
@@ -106,6 +107,17 @@ class ExchangeSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalSection:
+    """`[journal]`: how long acknowledged entries stay, which must be longer than central's backup interval."""
+
+    retention_days: int = 30
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.retention_days <= 3_650:
+            raise ValueError("retention_days must be from 1 to 3650, and more than central's backup interval")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScannerSection:
     """`[[scanner]]`: a serial scanner and the register that its scans go to (every register where it is empty)."""
 
@@ -181,6 +193,7 @@ class AgentSettings:
     central: CentralSection
     local_api: LocalApiSection = LocalApiSection()
     exchange: ExchangeSection = ExchangeSection()
+    journal: JournalSection = JournalSection()
     scanner: tuple[ScannerSection, ...] = ()
     printer: tuple[PrinterSection, ...] = ()
 

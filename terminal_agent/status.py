@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 from loyalty_sdk.model import Status
@@ -57,11 +58,17 @@ class StatusReader:
             entries_refused=counts.refused,
             scanners=self._hub.scanner_statuses(),
             print_jobs_waiting=print_jobs_waiting,
-            warnings=self._warnings(counts.refused, counts.programme_version),
+            warnings=self._warnings(facts, counts.refused, counts.programme_version),
         )
 
-    def _warnings(self, refused: int, programme_version: int | None) -> tuple[str, ...]:
-        warnings = list(self._printing.troubles())
+    def _warnings(self, facts: Mapping[str, str], refused: int, programme_version: int | None) -> tuple[str, ...]:
+        warnings = [self._store.trouble] if self._store.trouble else []
+        if "damaged_file" in facts:
+            warnings.append(
+                f"the journal was damaged; what could be read of it was taken over. Keep {facts['damaged_file']} "
+                "until central has every sale, and have the disk checked"
+            )
+        warnings += self._printing.troubles()
         warnings += [f"scanner {s.scanner}: {s.reason}" for s in self._hub.scanner_statuses() if s.reason]
         if self._exchange.trouble:
             warnings.append(f"central: {self._exchange.trouble}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,6 +58,7 @@ class Fleet:
     def __init__(
         self, processes: Processes, directory: Path, terminals: Sequence[str], database_url: str | None
     ) -> None:
+        self._processes = processes
         self._directory = directory
         self.central = Central(processes, directory, database_url)
         self.agents: Mapping[str, Agent] = {
@@ -77,7 +77,8 @@ class Fleet:
         self.central.start()
         for terminal, agent in self.agents.items():
             agent.enrol(self.central.url, self.central.add_terminal(terminal))
-            _hurry(agent)
+            # Months pass in a minute here, so the usual half minute between questions for changes is long.
+            agent.configure(exchange=EXCHANGE)
             agent.start()
 
     def till(self, lane: Lane) -> Till:
@@ -114,29 +115,23 @@ class Fleet:
         return tuple(
             f"terminal {terminal}: {complaint}"
             for terminal, agent in self.agents.items()
-            if (complaint := _complaint(agent))
+            if (complaint := self._complaint(agent))
         )
+
+    def _complaint(self, agent: Agent) -> str:
+        # The program beside the running Python, as demo and replay start all others.
+        program = str(Path(sys.executable).with_name("loyalty-agent"))
+        try:
+            self._processes.run([program, "reconcile", "--directory", str(agent.directory), "--json"])
+        except ProcessFailed as failed:
+            return str(failed)
+        return ""
 
     def stop(self) -> None:
         """End every process in order."""
         for agent in self.agents.values():
             agent.stop()
         self.central.stop()
-
-
-def _hurry(agent: Agent) -> None:
-    """Let the agent ask for changes every second: months pass in a minute here, so its usual half minute is long."""
-    file = agent.directory / "agent.toml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("[exchange]\n", f"[exchange]\n{EXCHANGE}", 1), encoding="utf-8")
-
-
-def _complaint(agent: Agent) -> str:
-    # The program beside the running Python, as demo and replay start all others.
-    program = Path(sys.executable).with_name("loyalty-agent")
-    command = [str(program), "reconcile", "--directory", str(agent.directory), "--json"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else f"reconcile says: {(done.stderr or done.stdout).strip()}"
 
 
 def wait_for_none(

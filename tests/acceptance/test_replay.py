@@ -28,7 +28,6 @@ def replay(folder: Path, file: Path, *options: str) -> dict[str, Any]:
     done = subprocess.run(
         words,
         cwd=folder,
-        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -37,12 +36,6 @@ def replay(folder: Path, file: Path, *options: str) -> dict[str, Any]:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """So that some twenty processes compile the libraries once, even where Python is told to write no caches."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPYCACHEPREFIX": str(folder / "pycache")}
 
 
 def small_shop(path: Path) -> Path:

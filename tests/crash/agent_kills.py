@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -35,7 +37,7 @@ from tests.crash import rig
 from tests.crash.audit import Fault
 from tests.crash.check import check_directory
 from tests.crash.expected import Expected
-from tests.crash.kills import KillResult, KillSettings, Tell
+from tests.crash.kill_result import KillResult, KillSettings, Tell
 from tests.crash.register import BUSINESS_DATE, Json
 
 __all__ = ["run_agent_kills"]
@@ -43,15 +45,16 @@ __all__ = ["run_agent_kills"]
 T = TypeVar("T")
 
 ALIASES = tuple(f"29000000000{number:02d}" for number in range(8))
-LIFE_S_MEAN = 1.5
+LIFE_S_MEAN = 0.5
 START_SHARE = 0.2
-START_S_MAX = 1.5
+START_S_MAX = 1.0
 FINISH_TIMEOUT_S = 120.0
 DRAIN_TIMEOUT_S = 120.0
 RETRY_S = 0.05
 # The pace of a test: central is asked often, so that kills hit the taking of acknowledgements too.
 _EXCHANGE = "changes_s = 1\nbackoff_s_max = 1\nentries_max = 20\n"
 
+_PROGRAM = Path(sys.executable).with_name("loyalty-agent")
 _ONCE_MORE = (AgentUnreachable, OutcomeUnknown, Busy, JournalUnavailable)
 
 
@@ -79,7 +82,9 @@ class _Run:
         self._agent.start()
         address, token = self._agent.address, self._agent.token
         self._agent.stop()
-        self._lanes = [_Lane(folder, f"{number}", address, token, settings.seed) for number in range(settings.registers)]
+        self._lanes = [
+            _Lane(folder, f"{number}", address, token, settings.seed) for number in range(settings.registers)
+        ]
 
     def live(self, tell: Tell) -> None:
         """Run it."""
@@ -102,7 +107,8 @@ class _Run:
         """Kill while it starts, which takes most of a life, or while it serves."""
         if self._random.random() < START_SHARE:
             # The demo's Agent waits until it is ready; this one is not to become so.
-            process = Process(self._agent.command, self._agent.directory / "agent.log", self._agent.environment)
+            command = [str(_PROGRAM), "run", "--directory", str(self._agent.directory)]
+            process = Process(command, self._agent.directory / "agent.log", os.environ)
             time.sleep(self._random.uniform(0, START_S_MAX))
             process.kill()
             self._result.kills_at_start += 1

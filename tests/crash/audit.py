@@ -10,11 +10,11 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
+from tests.crash.entries import read_entry
 from tests.crash.expected import Expected
 
 __all__ = ["Fault", "FaultKind", "audit"]
@@ -34,36 +34,23 @@ class Fault:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What the audit needs of an entry. `uses`: points by grant id; `original`: the receipt that a void undoes."""
-
-    entry_id: str
-    kind: str
-    receipt: str | None
-    hold: str | None
-    uses: tuple[tuple[str, int], ...]
-    voids: str | None
-    has_attachment: bool
-
-
 def audit(connection: sqlite3.Connection, expected: Expected) -> list[Fault]:
     """Return everything that is wrong."""
     damage = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
     if damage:
         return [Fault("corrupt", f"integrity_check: {damage[0]}")]
     book = _Book(connection)
-    return [*book.chain(), *book.lost(expected), *book.halved()]
+    return [*book.chain(), *book.lost(expected), *book.halved(pruned=expected.pruned)]
 
 
 class _Book:
-    """The journal as it was read, and the laws that it must hold."""
+    """The journal as it was read, and the laws that it must hold. Pruned entries are beyond it, receipts are not."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._meta: dict[str, str] = dict(connection.execute("SELECT name, value FROM meta"))
         self._rows = connection.execute("SELECT seq, id, bytes, hash FROM entries ORDER BY seq").fetchall()
-        self._entries = {seq: _read(data) for seq, _, data, _ in self._rows}
+        self._entries = {seq: read_entry(data) for seq, _, data, _ in self._rows}
         self._floor = self._rows[0][0] if self._rows else 1
         self._watermark = int(self._meta["watermark"])
 
@@ -73,9 +60,11 @@ class _Book:
             yield Fault("corrupt", "the journal has gaps")
         if self._floor > self._watermark + 1:
             yield Fault("lost", f"entries up to {self._floor - 1} are gone, acknowledged are {self._watermark}")
-        hash_before = self._first_hash() if self._floor == 1 else None
+        if int(self._meta.get("floor_seq", "0")) != self._floor - 1:
+            yield Fault("halved", f"the first entry is {self._floor}, pruned were {self._meta.get('floor_seq')}")
+        hash_before = self._first_hash() if self._floor == 1 else bytes.fromhex(self._meta["floor_hash"])
         for seq, entry_id, data, stored in self._rows:
-            if hash_before is not None and hashlib.sha256(hash_before + data).digest() != stored:
+            if hashlib.sha256(hash_before + data).digest() != stored:
                 yield Fault("corrupt", f"the chain breaks at entry {seq}")
             if self._entries[seq].entry_id != entry_id:
                 yield Fault("corrupt", f"entry {seq} is not the one that its row names")
@@ -89,7 +78,9 @@ class _Book:
             yield Fault("lost", f"journal {expected.journal} was replaced by {self._meta['journal']}")
         head = self._rows[-1][0] if self._rows else 0
         if not expected.watermark <= self._watermark <= head:
-            yield Fault("lost", f"watermark {self._watermark}: at least {expected.watermark} was stored, head is {head}")
+            yield Fault(
+                "lost", f"watermark {self._watermark}: at least {expected.watermark} was stored, head is {head}"
+            )
         receipts = {row[0] for row in self._connection.execute("SELECT lower(hex(entry_id)) FROM receipts")}
         here = {entry.entry_id: entry.receipt for entry in self._entries.values()}
         for entry_id, receipt in expected.entries.items():
@@ -102,21 +93,29 @@ class _Book:
     def _lost_holds(self, expected: Expected) -> Iterator[Fault]:
         holds = dict(self._connection.execute("SELECT hold_id, state FROM holds"))
         for hold, state in expected.holds.items():
+            if hold not in holds and state != "open" and expected.pruned:
+                continue  # Pruned, with the entry that ended it.
             if hold not in holds:
                 yield Fault("lost", f"hold {hold} ({state}) is missing")
             elif state != "open" and holds[hold] != state:
                 yield Fault("lost", f"hold {hold} was {state} and is {holds[hold]}")
-        grants = {row[0] for row in self._connection.execute("SELECT grant_id FROM grants")}
-        for grant in expected.grants - grants:
+        grants = dict(self._connection.execute("SELECT grant_id, state FROM grants"))
+        for grant in (expected.grants | expected.grants_closed) - grants.keys():
+            if expected.pruned:
+                continue
             yield Fault("lost", f"grant {grant} is missing")
+        for grant in expected.grants_closed:
+            if grants.get(grant) == "open":
+                yield Fault("lost", f"grant {grant} was closed and is open")
 
-    def halved(self) -> Iterator[Fault]:
+    def halved(self, *, pruned: bool) -> Iterator[Fault]:
         """What belongs to one transaction and is there in part, or more than once."""
         yield from self._receipts()
         yield from self._attachments()
-        if self._floor == 1:
-            yield from self._holds()
-            yield from self._grants()
+        yield from self._holds(pruned)
+        yield from self._grants(pruned)
+        if not pruned:
+            yield from self._closed_grants()
 
     def _receipts(self) -> Iterator[Fault]:
         kept = {
@@ -124,7 +123,9 @@ class _Book:
             for entry_id, seq in self._connection.execute("SELECT lower(hex(entry_id)), seq FROM receipts")
             if seq >= self._floor
         }
-        made = {seq: entry.entry_id.replace("-", "") for seq, entry in self._entries.items() if entry.receipt is not None}
+        made = {
+            seq: entry.entry_id.replace("-", "") for seq, entry in self._entries.items() if entry.receipt is not None
+        }
         if kept != made:
             yield Fault("halved", f"receipts and entries differ at {sorted(set(kept.items()) ^ set(made.items()))[:4]}")
         counts = Counter(entry.receipt for entry in self._entries.values() if entry.receipt is not None)
@@ -138,29 +139,41 @@ class _Book:
         if kept != wanted:
             yield Fault("halved", f"attachments and entries differ at {sorted(kept ^ wanted)[:4]}")
 
-    def _holds(self) -> Iterator[Fault]:
+    def _holds(self, pruned: bool) -> Iterator[Fault]:
+        """A hold ended by one entry, or by none; the entry of an ended one, or its row, may have been pruned."""
         ended = Counter((entry.hold, entry.kind) for entry in self._entries.values() if entry.hold is not None)
         for hold, state in self._connection.execute("SELECT hold_id, state FROM holds"):
             counts = (ended.pop((hold, "sale"), 0), ended.pop((hold, "release"), 0))
+            if pruned and state != "open" and counts == (0, 0):
+                continue
             if counts != {"open": (0, 0), "spent": (1, 0), "released": (0, 1)}[state]:
                 yield Fault("halved", f"hold {hold} is {state} with {counts[0]} sales and {counts[1]} releases")
-        for hold, kind in ended:
+        for hold, kind in () if pruned else ended:
             yield Fault("halved", f"a {kind} names hold {hold}, which is missing")
 
-    def _grants(self) -> Iterator[Fault]:
-        """Held is what open holds have; spent what sales used, less what voids gave back."""
+    def _grants(self, pruned: bool) -> Iterator[Fault]:
+        """Held is what open holds have; spent what sales used, less what voids gave back to grants that were open."""
         held: Counter[str] = Counter()
         for grant, points in self._connection.execute(
             "SELECT grant_id, hold_grants.points FROM hold_grants JOIN holds USING (hold_id) WHERE state = 'open'"
         ):
             held[grant] += points
         spent = self._spent()
-        for grant, is_held, is_spent in self._connection.execute("SELECT grant_id, held, spent FROM grants"):
-            if (is_held, is_spent) != (held[grant], spent[grant]):
+        # What a sale spent cannot be known once the sale is pruned.
+        spent_column = "NULL" if pruned else "iif(state = 'open', spent, NULL)"
+        for grant, is_held, is_spent in self._connection.execute(f"SELECT grant_id, held, {spent_column} FROM grants"):
+            if is_held != held[grant] or is_spent not in (None, spent[grant]):
                 yield Fault(
                     "halved",
                     f"grant {grant} has {is_held} held and {is_spent} spent, not {held[grant]} and {spent[grant]}",
                 )
+
+    def _closed_grants(self) -> Iterator[Fault]:
+        """A grant is closed if an entry says so, once."""
+        closed = Counter(entry.closes for entry in self._entries.values() if entry.closes is not None)
+        states = self._connection.execute("SELECT grant_id, state FROM grants WHERE state = 'closed'")
+        if closed != Counter({grant: 1 for grant, _ in states}):
+            yield Fault("halved", "closed grants and the entries that close them differ")
 
     def _spent(self) -> Counter[str]:
         sales = {entry.receipt: entry for entry in self._entries.values() if entry.kind == "sale"}
@@ -177,33 +190,3 @@ class _Book:
         previous = opened["body"].get("previous_hash") or ""
         text = "\n".join((FIRST_HASH_TAG, opened["terminal"], self._meta["journal"], previous))
         return hashlib.sha256(text.encode()).digest()
-
-
-@lru_cache(maxsize=100_000)
-def _read(data: bytes) -> _Entry:
-    """Read an entry's bytes; the images of one recording hold the same ones again and again."""
-    document: dict[str, Any] = json.loads(data)
-    body, kind = document["body"], document["kind"]
-    redemption = body.get("redemption") if kind == "sale" else None
-    voids = body.get("original") if kind == "reversal" and body["kind"] == "void" else None
-    return _Entry(
-        entry_id=document["id"],
-        kind=kind,
-        receipt=_receipt(document.get("receipt_key")),
-        hold=body.get("hold_id") if redemption is None else redemption["hold_id"],
-        uses=_uses(document.get("grants") or ()),
-        voids=_receipt(voids),
-        has_attachment=document.get("attachment_hash") is not None,
-    )
-
-
-def _uses(grants: Sequence[dict[str, Any]]) -> tuple[tuple[str, int], ...]:
-    return tuple((grant["grant_id"], grant["points"]) for grant in grants)
-
-
-def _receipt(key: dict[str, Any] | None) -> str | None:
-    """As `str(ReceiptKey)` writes it, which the lists of the registers hold."""
-    if key is None:
-        return None
-    series = f"{key['series']}-" if key.get("series") else ""
-    return f"{key['store']}/{key['register']} {key['business_date']} {series}{key['number']}"

@@ -1,7 +1,7 @@
-"""Power cuts by command: `python -m tests.crash.power_cut --images 10000`. See docs/decisions/0007-power-cut-harness.md.
+"""Power cuts by command: `python -m tests.crash.power_cut`. See docs/decisions/0007-power-cut-harness.md.
 
 The product's journal works under the recorder, thousands of disks are made that a power cut could have left, and each
-is opened by the product. Under the product's own `synchronous=FULL` nothing may be missing; the same images under NORMAL
+is opened by the product. Under the product's own `synchronous=FULL` nothing may be missing; images made under NORMAL
 and OFF must fail, or the harness proves nothing.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import multiprocessing
 import pickle
 import sys
@@ -29,8 +30,11 @@ from rich.table import Table
 
 from tests.crash.audit import Fault, FaultKind
 from tests.crash.check import check_files, scratch_directory
+from tests.crash.expected import lines_of_journal
 from tests.crash.recorder import RecorderUnavailable, compile_recorder
-from tests.crash.recording import Image, Recording, WorkloadFailed, record
+from tests.crash.recording import Recording, WorkloadFailed, record
+from tests.crash.register import Json
+from tests.crash.rig import JOURNAL
 from tests.crash.workload import SYNCHRONOUS
 
 __all__ = ["Result", "Settings", "run"]
@@ -47,7 +51,10 @@ Tell = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`steps` are what each register does in a life; `keep` is where images that fail are put, None for nowhere."""
+    """`steps` are what each register does in a life; `keep` is where images that fail are put, None for nowhere.
+
+    `journal` is one to begin with, of an older release perhaps; None begins with an empty directory.
+    """
 
     synchronous: str = "FULL"
     images: int
@@ -56,6 +63,7 @@ class Settings:
     lives: int = LIVES
     steps: int = 60
     keep: Path | None = None
+    journal: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ def run(settings: Settings, tell: Tell = lambda images: None) -> Result:
     context.set_forkserver_preload([__name__])
     with (
         tempfile.TemporaryDirectory(prefix="crash-") as folder,
-        ProcessPoolExecutor(settings.jobs, mp_context=context) as pool,
+        ProcessPoolExecutor(settings.jobs, context, initializer=_be_quiet) as pool,
     ):
         library = compile_recorder(Path(folder))
         for life, recording in enumerate(_lives(settings, library)):
@@ -125,20 +133,26 @@ def run(settings: Settings, tell: Tell = lambda images: None) -> Result:
 
 
 def _lives(settings: Settings, library: Path) -> Iterator[Recording]:
-    image: Image | None = None
+    files: dict[str, bytes] = {}
+    before: tuple[Json, ...] = ()
+    if settings.journal is not None:
+        files[JOURNAL], before = settings.journal.read_bytes(), tuple(lines_of_journal(settings.journal))
     recording: Recording | None = None
     for life in range(settings.lives):
         # A control's disks are damaged: it starts afresh each time.
         if recording is not None and settings.synchronous == "FULL":
             (image,) = recording.images([Random(f"{settings.seed}/{life}").randrange(10**9)])
+            files, before = image.files, recording.acknowledged_before(image.cut)
         recording = record(
             library,
             f"{settings.seed}.{life}",
             synchronous=settings.synchronous,
             steps=settings.steps,
             close=life % 2 == 1,
-            files=None if image is None else image.files,
-            before=() if recording is None or image is None else recording.acknowledged_before(image.cut),
+            # What was pruned cannot be audited: the first half goes without.
+            prune=life >= settings.lives / 2,
+            files=files,
+            before=before,
         )
         yield recording
 
@@ -156,6 +170,11 @@ def _check_all(pool: ProcessPoolExecutor, file: Path, life: int, images: int, re
         result.images += count
         result.findings += findings
         tell(count)
+
+
+def _be_quiet() -> None:
+    """The product logs what it finds; here the findings are counted."""
+    logging.disable(logging.CRITICAL)
 
 
 def _check(file: Path, life: int, numbers: Sequence[int]) -> tuple[int, list[Finding]]:
@@ -212,6 +231,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", default="1", help="another seed makes other disks (1)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--synchronous", choices=SYNCHRONOUS, help="one mode alone; else FULL and both controls")
+    parser.add_argument("--journal", type=Path, help="begin with this journal, as one of an older release")
     parser.add_argument("--keep", type=Path, default=Path("build/power-cut"), help="where images that fail are put")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     arguments = parser.parse_args()
@@ -236,6 +256,7 @@ def _run_one(arguments: argparse.Namespace, mode: str, with_controls: bool, prog
         jobs=arguments.jobs,
         lives=1 if is_control else LIVES,
         keep=arguments.keep,
+        journal=arguments.journal,
     )
     task, started = progress.add_task(f"synchronous={mode}", total=images, rate=""), time.monotonic()
 

@@ -1,4 +1,4 @@
-"""The recorder's Python side: compiles it, says how to load it, and reads its log. What it records stands in recorder.c."""
+"""The recorder's Python side: compiles it, says how to load it, reads its log. What it records stands in recorder.c."""
 
 from __future__ import annotations
 
@@ -152,4 +152,6 @@ def _on_file(code: str, file: int, name: str, offset: int, payload: bytes) -> Op
             return Operation("allocate", file, size=offset)
         case "S":
             return Operation("sync", file) if name else Operation("sync_directory")
-    raise UnrecordableOperation(f"{payload.decode()} on {name or 'the directory'}: teach tests/crash/recorder.c to follow it")
+    raise UnrecordableOperation(
+        f"{payload.decode()} on {name or 'the directory'}: teach tests/crash/recorder.c to follow it"
+    )

@@ -1,4 +1,4 @@
-"""A recording: the operations of one life of the workload, the files it started from, and what was acknowledged before."""
+"""A recording: the operations of one life of the workload, what it started from, and what was acknowledged before."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def record(
     synchronous: str,
     steps: int,
     close: bool,
-    files: dict[str, bytes] | None = None,
-    before: tuple[Json, ...] = (),
+    prune: bool,
+    files: dict[str, bytes],
+    before: tuple[Json, ...],
 ) -> Recording:
     """Run the workload under the recorder. Raises WorkloadFailed, UnrecordableOperation."""
-    files = files or {}
     with scratch_directory() as folder:
         directory, log = folder / "disk", folder / "log"
         directory.mkdir()
@@ -87,11 +87,12 @@ def record(
             (directory / name).write_bytes(data)
         command = [sys.executable, "-m", "tests.crash.workload", "--directory", str(directory), "--seed", seed]
         command += ["--synchronous", synchronous, "--steps", str(steps), *(["--close"] if close else [])]
+        command += ["--prune"] if prune else []
         _run(command, preloaded(library, directory, log))
         operations = tuple(read_log(log, directory, tuple(files)))
         _check_complete(files, operations, directory)
     if not any(operation.kind == "sync" for operation in operations) and synchronous == "FULL":
-        raise WorkloadFailed("the recorder saw no sync: is this Python's SQLite linked so that libc cannot be preloaded?")
+        raise WorkloadFailed("the recorder saw no sync: is this Python linked statically against libc?")
     return Recording(seed=seed, files=files, before=before, operations=operations)
 
 
@@ -103,7 +104,7 @@ def _check_complete(files: dict[str, bytes], operations: tuple[Operation, ...], 
     there = {path.name: path.read_bytes() for path in directory.iterdir() if not path.name.endswith("-shm")}
     there.pop(ACKNOWLEDGEMENTS)
     if disk.now() != there:
-        raise WorkloadFailed("the recorder missed an operation: replayed, its log does not make the files that are there")
+        raise WorkloadFailed("the recorder missed an operation: its log does not make the files that are there")
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:

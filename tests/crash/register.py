@@ -1,14 +1,14 @@
-"""A register under load: sells, redeems, voids, returns, releases and syncs at random, and lists what was acknowledged.
+"""A register under load: sells, redeems, takes back, releases and syncs at random, and lists what was acknowledged.
 
 It drives the product's commands and nothing else. How a command reaches the journal, and what an acknowledgement is
-written to, is given to it: directly and to a recorded file for power cuts, over a socket and to an fsynced list for kills.
+written to, is given to it: directly and a recorded file for power cuts, over a socket and an fsynced list for kills.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -18,6 +18,7 @@ from loyalty_sdk.model import Context, Hold, ReceiptKey, Reversal, ReversalKind,
 from sync.answers import StoreMember
 from sync.holds import CreateHold, ReleaseHold
 from sync.identity import Identity
+from sync.pruning import Prune
 from sync.reversals import RecordReversal
 from sync.sales import RecordSale, request_digest
 from sync.store import Command
@@ -47,10 +48,12 @@ class Register:
     random: Random
     call: Call
     acknowledge: Callable[[Json], None]
+    prunes: bool = False
     identity: Identity = field(default_factory=rig.identity)
     _host: Any = field(default_factory=rig.host)
     _number: int = 0
     _held: list[_Held] = field(default_factory=list)
+    _grants: list[str] = field(default_factory=list)
     _sold: list[tuple[ReceiptKey, Basket]] = field(default_factory=list)
 
     def step(self) -> None:
@@ -64,6 +67,8 @@ class Register:
             (self._release, 4),
             (self._reverse, 8),
             (self._synchronise, 8),
+            (self._recall, 4),
+            (self._prune, 3),
         )
         self.random.choices([action for action, _ in actions], [weight for _, weight in actions])[0]()
 
@@ -105,9 +110,7 @@ class Register:
         )
         sale: Sale = self.call(lambda: self._record_sale(request))
         hold_id = None if hold is None else hold.hold_id
-        self.acknowledge(
-            {"kind": "sale", "receipt": str(sale.receipt), "entry": sale.entry_id, "hold": hold_id}
-        )
+        self.acknowledge({"kind": "sale", "receipt": str(sale.receipt), "entry": sale.entry_id, "hold": hold_id})
         self._sold.append((sale.receipt, basket))
 
     def _record_sale(self, request: SaleRequest) -> RecordSale:
@@ -124,6 +127,7 @@ class Register:
         member_id, redemption_id, grant_id = self.random.choice(rig.MEMBERS), self._new_id(), self._new_id()
         self.call(lambda: StoreMember(answer=rig.member_answer(member_id, redemption_id, grant_id)))
         self.acknowledge({"kind": "grant", "grant": grant_id})
+        self._grants.append(grant_id)
         basket = self._basket()
         request = HoldRequest(
             context=self._context,
@@ -169,6 +173,22 @@ class Register:
         share = self.random.random()
         watermark = self.call(lambda: rig.AcknowledgeSome(share=share))
         self.acknowledge({"kind": "watermark", "seq": watermark})
+
+    def _recall(self) -> None:
+        """Held, spent or released: a recalled grant is closed, and what it is held for is honoured."""
+        if self._grants:
+            grant_id = self._grants.pop(0)
+            self.call(lambda: rig.Recall(grant_id=grant_id))
+            self.acknowledge({"kind": "grant_closed", "grant": grant_id})
+
+    def _prune(self) -> None:
+        """Prune as if the retention were over; noted before it is done, because from then on things may be gone."""
+        if not self.prunes:
+            return
+        self.acknowledge({"kind": "pruning"})
+        self.call(rig.CatchUp)
+        entries_max = self.random.randrange(1, 40)
+        self.call(lambda: Prune(retention=timedelta(0), entries_max=entries_max))
 
     @property
     def _context(self) -> Context:

@@ -75,6 +75,8 @@ def test_a_whole_journal_passes(journal: Path, sold: tuple[bytes, Expected]) -> 
         ("UPDATE grants SET held = 0", "halved"),
         ("UPDATE grants SET spent = 0", "halved"),
         ("DELETE FROM grants WHERE spent = 0", "lost"),
+        ("UPDATE grants SET state = 'open' WHERE state = 'closed'", "lost"),
+        ("UPDATE grants SET state = 'closed' WHERE state = 'open'", "halved"),
         ("DELETE FROM attachments", "halved"),
     ],
 )
@@ -89,7 +91,7 @@ def test_a_page_that_is_overwritten_is_told(journal: Path, sold: tuple[bytes, Ex
     data = bytearray(journal.read_bytes())
     data[8192:12288] = bytes(4096)
     journal.write_bytes(data)
-    assert {fault.kind for fault in check_directory(journal.parent, sold[1])} <= {"corrupt", "unusable", "lost"} != set()
+    assert check_directory(journal.parent, sold[1]) != []
 
 
 def test_a_journal_that_is_gone_is_told(tmp_path: Path, sold: tuple[bytes, Expected]) -> None:

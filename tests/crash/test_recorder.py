@@ -69,5 +69,5 @@ def test_syncs_and_acknowledgements_stand_in_order(library: Path, tmp_path: Path
 
 
 def test_a_shared_writable_map_is_refused(library: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnrecordableOperation, match="mmap.* on a"):
+    with pytest.raises(UnrecordableOperation, match=r"mmap.* on a"):
         _record(_SHARED_MAP, library, tmp_path)

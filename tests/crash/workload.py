@@ -1,7 +1,7 @@
 """The recorded process: registers in threads on the product's store and writer, with a restart in the middle.
 
-Started by `recording.py` with the recorder loaded. It never ends tidily by itself but by `--close`: else the write-ahead
-log stays as it is, as after a crash.
+Started by `recording.py` with the recorder loaded. Without `--close` it ends untidily: the write-ahead log stays as it
+is, as after a crash.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--registers", type=int, default=3)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--close", action="store_true")
+    parser.add_argument("--prune", action="store_true")
     arguments = parser.parse_args()
     event.listen(Pool, "checkout", _weaken(arguments.synchronous))
     acknowledge = _acknowledger(arguments.directory)
@@ -94,6 +95,7 @@ class _Shop:
                 random=Random(f"{series}/{number}"),
                 call=self._call,
                 acknowledge=acknowledge,
+                prunes=arguments.prune,
             )
             for number in range(arguments.registers)
         ]

@@ -1,6 +1,6 @@
 """A process that records sales in a loop and prints each acknowledged receipt number, until it is killed.
 
-    python -m tests.integration.sync.selling_process IDENTITY_FILE JOURNAL FIRST_NUMBER
+python -m tests.integration.sync.selling_process IDENTITY_FILE JOURNAL FIRST_NUMBER
 """
 
 from __future__ import annotations

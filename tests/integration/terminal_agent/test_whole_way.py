@@ -104,7 +104,12 @@ def test_scans_come_from_the_serial_line_and_training_counts_nowhere(shop: Shop)
     shop.agent.start()
     till = shop.agent.till()
     heard: Queue[Scan | ScannerStatus] = Queue()
-    threading.Thread(target=lambda: [heard.put(event) for event in till.scans()], daemon=True).start()
+
+    def listen() -> None:
+        for event in till.scans():
+            heard.put(event)
+
+    threading.Thread(target=listen, daemon=True).start()
     status = heard.get(timeout=20)
     assert isinstance(status, ScannerStatus)
     assert (status.scanner, status.state) == ("counter", "online")

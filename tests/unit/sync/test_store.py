@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from loyalty_sdk.envelope import JournalOpenedBody
 from loyalty_sdk.errors import JournalUnavailable, OutcomeUnknown, ReceiptConflict
+from sync.schema import PRAGMAS, SCHEMA_VERSION
 from sync.store import Command, Hooks, Store, StoreRefused
 from sync.transaction import Transaction
 from tests.support.terminal_memory import MEMBER, TerminalMemory, basket_of
@@ -22,8 +23,7 @@ from tests.support.terminal_memory import MEMBER, TerminalMemory, basket_of
 
 def writer_of(store: Store) -> Any:
     """The writing connection, which no caller sees."""
-    assert store._connection is not None
-    return store._connection
+    return store._database.writer
 
 
 def sqlite_of(store: Store) -> sqlite3.Connection:
@@ -60,7 +60,9 @@ def test_law_3_the_chain_verifies_with_hashlib_alone(memory: TerminalMemory) -> 
 
 def test_law_3_a_changed_byte_breaks_the_chain(memory: TerminalMemory) -> None:
     memory.sell()
-    memory.run(lambda transaction: transaction.execute("UPDATE entries SET bytes = CAST(bytes || ' ' AS BLOB) WHERE seq = 2"))
+    memory.run(
+        lambda transaction: transaction.execute("UPDATE entries SET bytes = CAST(bytes || ' ' AS BLOB) WHERE seq = 2")
+    )
     with pytest.raises(AssertionError):
         memory.check_chain()
 
@@ -237,7 +239,7 @@ def test_a_journal_that_cannot_be_reopened_is_unavailable_until_it_can(
 ) -> None:
     fail_at_commit(filed.store)
     with monkeypatch.context() as patch:
-        patch.setattr("sync.store.PRAGMAS", ("PRAGMA journal_mode = WAL", "no pragma"))
+        patch.setattr("sync.database.PRAGMAS", ("PRAGMA journal_mode = WAL", "no pragma"))
         with pytest.raises(OutcomeUnknown):
             filed.sell()
         with pytest.raises(JournalUnavailable):
@@ -256,9 +258,10 @@ def test_a_damaged_file_is_unavailable_not_a_traceback(filed: TerminalMemory) ->
     filed.sell()
 
 
-def test_another_writer_is_waited_for_and_then_refused(filed: TerminalMemory) -> None:
+def test_another_writer_is_waited_for_and_then_refused(filed: TerminalMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     assert filed.path is not None
-    sqlite_of(filed.store).execute("PRAGMA busy_timeout = 1")
+    monkeypatch.setattr("sync.database.PRAGMAS", ("PRAGMA busy_timeout = 1", *PRAGMAS))
+    filed.reopen()
     with closing(sqlite3.connect(filed.path, isolation_level=None)) as intruder:
         intruder.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalUnavailable, match="locked"):
@@ -289,19 +292,23 @@ def test_a_newer_version_is_refused_and_left_alone(filed: TerminalMemory) -> Non
     filed.store.close()
     assert filed.path is not None
     with closing(sqlite3.connect(filed.path)) as other:
-        other.execute("PRAGMA user_version = 2")
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     assert "install the release that wrote it" in refused_text(filed)
     with closing(sqlite3.connect(filed.path)) as other:
         assert other.execute("SELECT count(*) FROM entries").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all" * 200, b"SQLite format 3\0" + b"\xff" * 4080])
-def test_a_file_that_is_no_database_is_refused_and_kept(filed: TerminalMemory, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "other.db"
-    path.write_bytes(content)
-    filed.path = path
-    assert "set a damaged file aside" in refused_text(filed)
-    assert path.read_bytes() == content
+def test_law_11_a_file_that_is_no_database_is_kept_aside_and_the_shop_sells(
+    filed: TerminalMemory, tmp_path: Path, content: bytes
+) -> None:
+    filed.path = tmp_path / "other.db"
+    filed.path.write_bytes(content)
+    filed.reopen()
+    filed.sell()
+    (aside,) = tmp_path.glob("other.damaged-*")
+    assert aside.read_bytes() == content
+    assert [entry.seq for entry in filed.entries()] == [1, 2]
 
 
 def test_a_missing_directory_is_refused_with_its_remedy(filed: TerminalMemory, tmp_path: Path) -> None:

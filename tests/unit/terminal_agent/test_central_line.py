@@ -28,7 +28,7 @@ async def test_an_answer_is_believed_and_told_to_the_exchange(rig: Rig) -> None:
 
 async def test_silence_costs_one_deadline_and_then_nothing_for_a_while(rig: Rig) -> None:
     rig.central.handler = never
-    with pytest.raises(CentralUnreachable, match="within 0.2 s"):
+    with pytest.raises(CentralUnreachable, match=r"within 0\.2 s"):
         await rig.line.identify(QUESTION)
     for _ in range(3):
         with pytest.raises(CentralUnreachable, match="a moment ago"):

@@ -5,23 +5,28 @@ import sqlite3
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from sqlalchemy.exc import IntegrityError
 
 from loyalty_sdk.basket import Basket, Line, Tender
+from loyalty_sdk.codec import loads
+from loyalty_sdk.envelope import attachment_info
 from loyalty_sdk.errors import (
     BasketInvalid,
     CurrencyMismatch,
     InsufficientPoints,
+    JournalUnavailable,
     OfflineCapExceeded,
     ReceiptConflict,
     ScanUnreadable,
 )
 from loyalty_sdk.local import OpenHoldsRequest, QuoteRequest, ReleaseRequest, ReversalRequest
 from loyalty_sdk.protocol import SignedDocument
-from sync.central import loads
 from tests.unit.terminal_agent.rig import (
     ANA,
     ANA_CARD,
     BASKET,
+    SEALING_KEY,
     Rig,
     answered,
     context,
@@ -88,9 +93,16 @@ async def test_hostile_answers_never_stop_the_till(rig: Rig) -> None:
     assert (await rig.service.identify(identify_call())).online is False
 
 
-async def test_an_answer_that_cannot_be_kept_is_still_given(rig: Rig) -> None:
-    # A grant of 0 points that central really signed breaks a CHECK of the table.
-    rig.central.handler = lambda request: answered(member_answer(grants=(grant("g", 0),)))
+@pytest.mark.parametrize(
+    "error", [JournalUnavailable("the disk is full"), IntegrityError("INSERT", None, Exception("CHECK"))]
+)
+async def test_an_answer_that_cannot_be_kept_is_still_given(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("sync.answers.store_snapshot", refuse)
     member = await rig.service.identify(identify_call())
     assert (member.state, member.member_id, member.balance, member.online) == ("known", ANA, 300, True)
 
@@ -171,12 +183,14 @@ async def test_many_registers_record_at_once(rig: Rig) -> None:
 
 
 async def test_a_call_that_is_broken_off_harms_neither_the_writer_nor_the_sale(rig: Rig) -> None:
+    head = rig.head_seq()
     call = asyncio.create_task(rig.service.record_sale(sale_request()))
     await asyncio.sleep(0)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert (await rig.service.record_sale(sale_request())).recorded_before is True
+    await rig.service.record_sale(sale_request())
+    assert rig.head_seq() == head + 1
     assert (await rig.service.record_sale(sale_request("0002"))).recorded_before is False
 
 
@@ -202,6 +216,15 @@ async def test_the_alias_in_clear_never_reaches_the_disk(rig: Rig) -> None:
     files = [path for path in rig.path.parent.iterdir() if path.name.startswith("journal.db")]
     assert len(files) == 3
     assert all(CARD.encode() not in path.read_bytes() for path in files)
+
+
+async def test_central_can_open_what_was_sealed(rig: Rig) -> None:
+    sale = await rig.service.record_sale(sale_request(alias=f" {CARD} "))
+    with rig.store.reading() as connection:
+        sealed = connection.exec_driver_sql("SELECT sealed FROM attachments").scalar_one()
+    suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+    opened = suite.decrypt(sealed, SEALING_KEY, info=attachment_info(rig.identity.terminal, sale.entry_id))
+    assert loads(opened) == {"alias": CARD}
 
 
 async def test_without_a_programme_the_till_sells(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,0 +1,167 @@
+"""The connections to the terminal's database file: one that writes, pinned and used by one thread, and a few that read.
+
+Knows SQLite and no entry: what is in the file, and what to do when it fails, is decided in `sync.store`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from sync.schema import APPLICATION_ID, PRAGMAS, SCHEMA_VERSION
+
+__all__ = ["DamageFound", "Database", "StoreRefused", "is_damage", "is_full"]
+
+READERS_MAX = 8
+SQLITE_VERSION_MIN = (3, 38, 0)
+PRIMARY_CODE = 0xFF
+
+
+class StoreRefused(Exception):
+    """The file is not a journal that this release may open; the text names the remedy."""
+
+
+class DamageFound(sqlite3.DatabaseError):
+    """The check of the whole file found damage, which no statement has met yet."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+class Database:
+    """The open file; `path` None keeps it in memory, for simulators only: then the writing connection reads too."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._readers: Engine | None = None
+
+    @property
+    def writer(self) -> Connection:
+        """The writing connection, opened where it is not. Raises StoreRefused and what SQLite raises."""
+        if self._connection is None:
+            self.connect()
+        assert self._connection is not None
+        return self._connection
+
+    def connect(self) -> None:
+        """Open the writing connection anew. Readers stay: other threads are at work on them."""
+        self.disconnect()
+        url = f"sqlite:///{self.path}" if self.path else "sqlite://"
+        self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        event.listen(self._engine, "connect", self._prepare_writer)
+        event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        self._connection = self._engine.connect()
+        if self.path is not None and self._readers is None:
+            self._readers = create_engine(
+                url,
+                poolclass=QueuePool,
+                pool_size=READERS_MAX,
+                max_overflow=0,
+                connect_args={"check_same_thread": False},
+            )
+            event.listen(self._readers, "connect", _prepare_reader)
+            event.listen(self._readers, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+
+    def disconnect(self) -> None:
+        """Close the writing connection."""
+        connection, engine = self._connection, self._engine
+        self._connection = self._engine = None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
+        if engine is not None:
+            engine.dispose()
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the write-ahead log into the file."""
+        if self._readers is not None:
+            self._readers.dispose()
+        self._readers = None
+        self.disconnect()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for short reads of one consistent state; it cannot write."""
+        if self.path is None:
+            try:
+                yield self.writer
+            finally:
+                self.writer.rollback()
+            return
+        assert self._readers is not None, "the database is not open"
+        with self._readers.connect() as connection:
+            yield connection
+
+    def scalar(self, statement: str) -> Any:
+        """Return one value, read on the writing connection."""
+        value = self.writer.exec_driver_sql(statement).scalar()
+        self.writer.rollback()
+        return value
+
+    def give_back(self, pages: int) -> None:
+        """Give free pages back to the file system, between transactions.
+
+        As a script: executed as a statement, the pragma frees one page only.
+        """
+        driver: Any = self.writer.connection.driver_connection
+        driver.executescript(f"PRAGMA incremental_vacuum({pages})")
+
+    def is_sound(self) -> bool:
+        """Read the whole file and say whether SQLite finds it whole; takes a second for a million entries."""
+        with self.reading() as connection:
+            verdict: str = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        return verdict == "ok"
+
+    def _prepare_writer(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        _refuse_foreign(connection, self.path)
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file is damaged, or none of its own."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether SQLite says that the disk is full."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def _code(error: BaseException) -> int | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & PRIMARY_CODE
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Refuse a file that is not ours before anything is written to it. Raises StoreRefused."""
+    if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+        wanted = ".".join(map(str, SQLITE_VERSION_MIN))
+        raise StoreRefused(
+            f"this Python brings SQLite {sqlite3.sqlite_version}, {wanted} or newer is needed: use a newer Python"
+        )
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    ours = application == APPLICATION_ID and 1 <= version <= SCHEMA_VERSION
+    if not ours and (version, application, tables) != (0, 0, 0):
+        raise StoreRefused(
+            f"{path} is not a journal of this release (its version is {version}, ours {SCHEMA_VERSION}): "
+            "install the release that wrote it, or choose another data directory"
+        )
+
+
+def _prepare_reader(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")

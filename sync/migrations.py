@@ -1,0 +1,30 @@
+"""Bringing a database of an older release up to date: ordered steps, each in one transaction with its version number.
+
+A kill between steps leaves a database of a version in between, from which the next start goes on. Entries are never
+touched: their bytes are what central was sent.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from sync.schema import SCHEMA_VERSION
+
+__all__ = ["MIGRATIONS", "migrate"]
+
+# What turns version n into n + 1; released steps are never changed.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "CREATE TABLE acknowledgements (watermark INTEGER PRIMARY KEY, acknowledged_at TEXT NOT NULL) STRICT",
+        "ALTER TABLE receipts ADD COLUMN points_redeemed INTEGER NOT NULL DEFAULT 0",
+    ),
+}
+
+
+def migrate(connection: Connection, version: int) -> None:
+    """Run every step from `version` to this release's; the connection begins each transaction itself."""
+    for step in range(version, SCHEMA_VERSION):
+        with connection.begin():
+            for statement in MIGRATIONS[step]:
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"PRAGMA user_version = {step + 1}")

@@ -1,0 +1,158 @@
+"""What central's answers do to the journal: nothing that our own journal does not confirm (Law 2)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from loyalty_sdk.protocol import EntryOutcome, MemberAnswer, Outcome
+from sync.answers import AnswerRefused, StoreAcknowledgement, StoreChanges, StoreMember
+from tests.support.terminal_memory import MEMBER, TerminalMemory
+
+
+def everything(memory: TerminalMemory) -> list[Any]:
+    """Every fact that an answer could change."""
+    tables = ("meta", "attachments", "outcomes", "snapshots", "grants", "aliases", "entries")
+    return [memory.rows(f"SELECT * FROM {table}") for table in tables]
+
+
+def acknowledge(memory: TerminalMemory, watermark: int, *outcomes: EntryOutcome, **changes: Any) -> int:
+    return memory.run(StoreAcknowledgement(answer=memory.acknowledgement(watermark, *outcomes, **changes)))
+
+
+def outcome(memory: TerminalMemory, seq: int, outcome: Outcome, reason: str = "") -> EntryOutcome:
+    ids = {entry.seq: entry.id for entry in memory.entries()}
+    return EntryOutcome(seq=seq, id=ids.get(seq, "unknown"), outcome=outcome, reason=reason)
+
+
+@pytest.fixture
+def selling(memory: TerminalMemory) -> TerminalMemory:
+    """A journal of four entries, the third with an attachment; central holds two."""
+    memory.sell()
+    memory.run(memory.sale_command(memory.sale_request(alias="CARD-1")))
+    memory.sell()
+    acknowledge(memory, 2)
+    return memory
+
+
+def test_an_acknowledgement_moves_the_watermark_and_is_a_contact(selling: TerminalMemory) -> None:
+    selling.clock.forward(hours=1)
+    assert acknowledge(selling, 4) == 4
+    facts = dict(selling.rows("SELECT name, value FROM meta"))
+    assert (facts["watermark"], facts["watermark_hash"]) == ("4", selling.chain()[3][2].hex())
+    assert facts["contact_at"] == facts["central_time_seen"] == "2026-05-04T13:00:00.000+00:00"
+
+
+def test_the_same_acknowledgement_again_is_fine(selling: TerminalMemory) -> None:
+    before = everything(selling)
+    assert acknowledge(selling, 2) == 2
+    assert everything(selling) == before
+
+
+def test_law_2_entries_stay_when_they_are_acknowledged(selling: TerminalMemory) -> None:
+    acknowledge(selling, 4)
+    assert len(selling.entries()) == 4
+
+
+@pytest.mark.parametrize(
+    ("watermark", "changes", "text"),
+    [
+        (3, {"watermark_hash": "00" * 32}, "cloned or restored"),
+        (3, {"watermark_hash": ""}, "cloned or restored"),
+        (3, {"epoch": "epoch-2"}, "another epoch"),
+        (5, {}, "we wrote up to 4"),
+        (1, {}, "restored from a backup"),
+        (0, {}, "restored from a backup"),
+        (-1, {}, "restored from a backup"),
+    ],
+)
+def test_an_answer_that_contradicts_our_journal_is_refused_and_stores_nothing(
+    selling: TerminalMemory, watermark: int, changes: dict[str, Any], text: str
+) -> None:
+    selling.clock.forward(hours=1)
+    before = everything(selling)
+    with pytest.raises(AnswerRefused, match=text):
+        acknowledge(selling, watermark, outcome(selling, 2, "rejected"), **changes)
+    assert everything(selling) == before
+
+
+def test_a_central_that_holds_nothing_yet_is_believed(memory: TerminalMemory) -> None:
+    assert acknowledge(memory, 0) == 0
+
+
+def test_law_12_an_attachment_goes_with_its_acknowledgement_and_not_before(selling: TerminalMemory) -> None:
+    assert selling.scalar("SELECT count(*) FROM attachments") == 1
+    acknowledge(selling, 3)
+    assert selling.scalar("SELECT count(*) FROM attachments") == 0
+
+
+def test_outcomes_other_than_applied_are_kept_until_they_are_applied(selling: TerminalMemory) -> None:
+    acknowledge(
+        selling, 4, outcome(selling, 2, "applied"), outcome(selling, 3, "held"), outcome(selling, 4, "rejected")
+    )
+    assert [tuple(row)[:2] for row in selling.rows("SELECT * FROM outcomes")] == [(3, "held"), (4, "rejected")]
+    selling.run(StoreChanges(page=selling.changes(outcomes=(outcome(selling, 3, "applied"),))))
+    selling.run(StoreChanges(page=selling.changes(outcomes=(outcome(selling, 4, "quarantined", "x" * 9_999),))))
+    (row,) = selling.rows("SELECT * FROM outcomes")
+    assert (row.seq, row.outcome, len(row.reason)) == (4, "quarantined", 500)
+
+
+def test_outcomes_of_entries_that_we_never_wrote_are_not_kept(selling: TerminalMemory) -> None:
+    foreign = tuple(outcome(selling, seq, "rejected") for seq in (-1, 0, 5, 2**53 - 1))
+    selling.run(StoreChanges(page=selling.changes(outcomes=foreign)))
+    assert selling.scalar("SELECT count(*) FROM outcomes") == 0
+
+
+def test_an_outcome_beyond_the_watermark_is_not_an_acknowledgement_s(selling: TerminalMemory) -> None:
+    acknowledge(selling, 3, outcome(selling, 4, "rejected"))
+    assert selling.scalar("SELECT count(*) FROM outcomes") == 0
+
+
+def test_a_page_of_changes_is_stored_whole_with_its_cursor(memory: TerminalMemory) -> None:
+    memory.know(300, memory.grant(300))
+    page = memory.changes(cursor="7", snapshots=(memory.snapshot(250, revision=2),), grants_recalled=("grant-1",))
+    memory.run(StoreChanges(page=page))
+    view = memory.view()
+    assert view is not None
+    assert view.balance == 250
+    assert memory.scalar("SELECT value FROM meta WHERE name = 'cursor'") == "7"
+    assert memory.entries()[-1].kind == "grant_closed"
+    again = everything(memory)
+    memory.run(StoreChanges(page=page))
+    assert everything(memory) == again
+
+
+def test_changes_of_another_epoch_are_refused_and_store_nothing(memory: TerminalMemory) -> None:
+    memory.know(300, memory.grant(300))
+    before = everything(memory)
+    page = memory.changes(epoch="epoch-2", snapshots=(memory.snapshot(9, revision=9),), grants_recalled=("grant-1",))
+    with pytest.raises(AnswerRefused, match="until a person decides"):
+        memory.run(StoreChanges(page=page))
+    assert everything(memory) == before
+
+
+def test_changes_close_expired_grants(memory: TerminalMemory) -> None:
+    memory.know(300, memory.grant(300, hours=1))
+    memory.run(StoreChanges(page=memory.changes(central_time=memory.clock.now + timedelta(hours=2))))
+    # The page told a later time of central; the next close works with it.
+    memory.run(StoreChanges(page=memory.changes(cursor="2")))
+    assert memory.entries()[-1].kind == "grant_closed"
+
+
+def test_a_grant_without_signature_is_left_out_and_the_rest_kept(
+    memory: TerminalMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = memory.grant(100)
+    forged = type(good)(document=good.document, key_id=good.key_id, signature=bytes(64))
+    short = type(good)(document=good.document, key_id=good.key_id, signature=b"short")
+    answer = MemberAnswer(
+        snapshot=memory.snapshot(100),
+        grants=(forged, short, memory.keys.sign("grant", "no JSON"), memory.grant(0), memory.grant(50)),
+        central_time=memory.clock.now,
+    )
+    memory.run(StoreMember(answer=answer))
+    assert [row.grant_id for row in memory.rows("SELECT grant_id FROM grants")] == ["grant-3"]
+    assert caplog.text.count("was not accepted") == 4
+    assert memory.scalar("SELECT member_id FROM snapshots") == MEMBER
