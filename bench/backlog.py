@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +17,8 @@ from typing import Any
 
 from bench.measure import Rounds, contest, timed_ms
 from bench.peers import ROW, library
-from bench.rows import Row, Target, at_most, compared, not_measured
-from bench.terminal import Terminal, fill, new_identity, open_terminal, prepare
+from bench.rows import Row, Target, at_most, compared
+from bench.terminal import Terminal, fill, new_identity, open_terminal, prepare, stock_members
 from bench.workshop import Subject, Workshop
 from loyalty_sdk.codec import loads
 from loyalty_sdk.model import Status
@@ -26,6 +26,7 @@ from loyalty_sdk.protocol import EntryOutcome, UploadAnswer
 from sync.answers import StoreAcknowledgement
 from sync.identity import Identity
 from sync.journal import QueuedEntry, queue_batch, watermark
+from sync.pruning import Prune
 from sync.store import Store
 from terminal_agent.bootstrap import system_host
 from terminal_agent.events import EventHub
@@ -47,7 +48,11 @@ ACKNOWLEDGE = "with a backlog: acknowledge entries, p50"
 OPEN = "with a backlog: open the journal"
 STATUS = "with a backlog: status, p50"
 WAL = "with a backlog: write-ahead log"
-DRAINED = "after drain and prune: file, beyond 100 bytes for each receipt"
+DRAINED = "with a backlog: file after drain and prune"
+LIMIT = "10 MB and 100 bytes for each receipt"
+LIMIT_MB = 10
+RECEIPT_BYTES = 100
+DRAINED_AT_ONCE = 10_000
 
 
 def measure_backlog(workshop: Workshop) -> Iterator[Row]:
@@ -73,7 +78,10 @@ def measure_backlog(workshop: Workshop) -> Iterator[Row]:
         yield from _fetches(workshop, directory, terminals)
         yield from _statuses(workshop, terminals)
         yield from _acknowledgements(workshop, terminals)
-    yield not_measured(DRAINED, "the limit", at_most(10, "ours"), "MB", "the journal is not pruned in this release")
+    with open_terminal(paths["ours"], identity) as terminal:
+        receipts = _drain_and_prune(workshop, terminal)
+    limit = LIMIT_MB + RECEIPT_BYTES * receipts / 1e6
+    yield compared(DRAINED, "MB", [paths["ours"].stat().st_size / 1e6], [limit], LIMIT, at_most(1))
     shutil.rmtree(directory)
 
 
@@ -186,6 +194,23 @@ def _answer(epoch: str, batch: Sequence[QueuedEntry]) -> UploadAnswer:
         outcomes=tuple(outcomes),
         central_time=datetime.now(UTC),
     )
+
+
+def _drain_and_prune(workshop: Workshop, terminal: Terminal) -> int:
+    """Acknowledge everything, let the snapshots contain it, and prune without retention; return the receipts kept."""
+    with terminal.store.reading() as connection:
+        mark = watermark(connection)
+    workshop.begin("drain and prune", mark.head_seq)
+    for seq in [*range(mark.seq + DRAINED_AT_ONCE, mark.head_seq, DRAINED_AT_ONCE), mark.head_seq]:
+        with terminal.store.reading() as connection:
+            batch = queue_batch(connection, seq - 1, 1, BATCH_BYTES)
+        terminal.writer.call(StoreAcknowledgement(answer=_answer(mark.epoch, batch)))
+    terminal.writer.call(stock_members)
+    while pruned := terminal.writer.call(Prune(retention=timedelta(0))):
+        workshop.advance(pruned)
+    with terminal.store.reading() as connection:
+        receipts: int = connection.exec_driver_sql("SELECT count(*) FROM receipts").scalar_one()
+        return receipts
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from sync.transaction import Transaction
 from sync.writer import Writer
 from terminal_agent.bootstrap import system_host
 
-__all__ = ["CONTEXT", "MEMBERS", "Terminal", "fill", "new_identity", "open_terminal", "sales"]
+__all__ = ["CONTEXT", "MEMBERS", "Terminal", "fill", "new_identity", "open_terminal", "sales", "stock_members"]
 
 CONTEXT = Context(store="0001", register="1", cashier="Inês", business_date=date(2026, 5, 1))
 MEMBERS = 10_000
@@ -138,9 +138,9 @@ def fill(path: Path, identity: Identity, entries: int, advance: Callable[[int], 
         store.close()
 
 
-def _stock(transaction: Transaction) -> None:
-    # Signed by nobody: what is measured begins after a document was accepted.
-    transaction.execute("INSERT INTO programmes VALUES (1, ?, 'bench', x'00')", (PROGRAMME,))
+def stock_members(transaction: Transaction) -> None:
+    """Keep a snapshot of every member that contains the journal as far as it is acknowledged."""
+    watermark = int(transaction.meta("watermark") or 0)
     as_of = datetime.now(UTC)
     for number in range(MEMBERS):
         snapshot = Snapshot(
@@ -148,11 +148,17 @@ def _stock(transaction: Transaction) -> None:
             name_masked="M*** S***",
             tier="",
             balance=1_000,
-            revision=1,
+            revision=1 + watermark,
             as_of=as_of,
-            includes_seq=0,
+            includes_seq=watermark,
         )
         store_snapshot(transaction, snapshot)
+
+
+def _stock(transaction: Transaction) -> None:
+    # Signed by nobody: what is measured begins after a document was accepted.
+    transaction.execute("INSERT INTO programmes VALUES (1, ?, 'bench', x'00')", (PROGRAMME,))
+    stock_members(transaction)
 
 
 def _append(transaction: Transaction, requests: Iterator[SaleRequest], programme: Programme, count: int) -> None:
@@ -175,7 +181,9 @@ def _append(transaction: Transaction, requests: Iterator[SaleRequest], programme
             member_id=request.member_id,
             points=earned,
         )
-        remember_receipt(transaction, key, request_digest(transaction.identity, request), entry, earned)
+        remember_receipt(
+            transaction, key, request_digest(transaction.identity, request), entry, points=earned, points_redeemed=0
+        )
 
 
 def _head(store: Store) -> int:

@@ -12,11 +12,11 @@ from central_api.installation import epoch_of
 from central_api.journals import entry_outcomes
 from central_api.problems import refuse
 from central_api.programmes import version_in_force
-from central_api.schema import changes
+from central_api.schema import changes, grants
 from central_api.snapshots import snapshots_for
 from central_api.terminals import Terminal
 from loyalty_sdk.codec import INTEGER_MAX
-from loyalty_sdk.protocol import ChangesPage, EntryOutcome
+from loyalty_sdk.protocol import ChangesPage, EntryOutcome, SignedDocument
 
 __all__ = ["changes_page"]
 
@@ -36,6 +36,7 @@ def changes_page(
         cursor=str(page[-1].number) if page else cursor,
         more=len(found) > limit,
         snapshots=tuple(snapshots_for(connection, capabilities, terminal, journal, members)),
+        grants=tuple(_grants(connection, terminal, page)),
         grants_recalled=tuple(row.key for row in page if row.what == "grant_recalled"),
         outcomes=tuple(_outcomes(connection, terminal, journal, page)),
         programme_version=version_in_force(connection, terminal.tenant),
@@ -73,3 +74,14 @@ def _outcomes(connection: Connection, terminal: Terminal, journal: str, page: Se
         if row.what == "outcome" and name == journal:
             found += entry_outcomes(connection, terminal, journal, int(seq), int(seq))
     return found
+
+
+def _grants(connection: Connection, terminal: Terminal, page: Sequence[Row[Any]]) -> list[SignedDocument]:
+    """The grants that are still open, oldest first; the limit of a page keeps them below a query's limit of keys."""
+    wanted = [row.key for row in page if row.what == "grant"]
+    query = (
+        select(grants.c.document, grants.c.key_id, grants.c.signature)
+        .where(grants.c.tenant == terminal.tenant, grants.c.grant_id.in_(wanted), grants.c.state == "open")
+        .order_by(grants.c.grant_id)
+    )
+    return [SignedDocument(**row._mapping) for row in connection.execute(query)] if wanted else []

@@ -15,7 +15,7 @@ from central_api.schema import changes, interest, members
 from central_api.shelf import KEYS_PER_QUERY_MAX
 from central_api.statements import upsert_rows
 
-__all__ = ["entries_judged_again", "grants_wanted_back", "members_changed"]
+__all__ = ["entries_judged_again", "grant_issued", "grants_wanted_back", "members_changed"]
 
 
 def members_changed(connection: Connection, tenant: str, member_ids: Sequence[str]) -> None:
@@ -29,6 +29,11 @@ def members_changed(connection: Connection, tenant: str, member_ids: Sequence[st
         [{"changed": member_id} for member_id in member_ids],
     )
     _tell(connection, tenant, "snapshot", _interested(connection, tenant, member_ids))
+
+
+def grant_issued(connection: Connection, tenant: str, terminal: str, grant_id: str) -> None:
+    """Tell a terminal of its grant: the answer that carried it may be lost, and then nobody else could close it."""
+    _tell(connection, tenant, "grant", [(terminal, grant_id)])
 
 
 def grants_wanted_back(connection: Connection, tenant: str, found: Sequence[tuple[str, str]]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from central_api.books import GRANT_COLUMNS, Books
 from central_api.capabilities import Capabilities
+from central_api.feed import grant_issued
 from central_api.members import member_of_alias, note_interest
 from central_api.problems import Problem, refuse
 from central_api.programmes import programme_in_force
@@ -59,7 +60,9 @@ def issue_exact_grant(
                 f"{request.points_min} points are needed and {account.available} are available; points set aside at "
             )
             return Problem(name="insufficient-points", detail=detail + "other tills were asked back")
-        _issue(books, capabilities, terminal, _caps(connection, terminal), request.member_id, points, request)
+        _issue(
+            connection, books, capabilities, terminal, _caps(connection, terminal), request.member_id, points, request
+        )
         books.write()
     return _answer(connection, capabilities, terminal, request.journal, request.member_id)
 
@@ -89,7 +92,7 @@ def _grant_ahead(connection: Connection, capabilities: Capabilities, terminal: T
     account = books.accounts.get(member_id)
     points = min(missing, account.available) if account is not None else 0
     if points >= 1:
-        _issue(books, capabilities, terminal, caps, member_id, points, None)
+        _issue(connection, books, capabilities, terminal, caps, member_id, points, None)
         books.write()
 
 
@@ -112,6 +115,7 @@ def _issued_before(connection: Connection, terminal: Terminal, request: GrantReq
 
 
 def _issue(
+    connection: Connection,
     books: Books,
     capabilities: Capabilities,
     terminal: Terminal,
@@ -146,6 +150,7 @@ def _issue(
         points_wanted=request.points if request is not None else None,
     )
     books.grant_changed(grant)
+    grant_issued(connection, terminal.tenant, terminal.terminal, grant.grant_id)
     account = books.accounts.get(member_id)
     if account is None:
         raise ValueError("a grant is issued to a member who exists")

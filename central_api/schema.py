@@ -402,7 +402,7 @@ changes = _table(
     _key("what"),
     _key("key"),
     _whole("number"),
-    _one_of("what", ("snapshot", "grant_recalled", "outcome")),
+    _one_of("what", ("snapshot", "grant", "grant_recalled", "outcome")),
     with_rowid=False,
 )
 Index("changes_by_number", changes.c.tenant, changes.c.number)

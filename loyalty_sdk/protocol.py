@@ -172,7 +172,8 @@ class EntryPage:
 class ChangesPage:
     """GET /v1/changes?journal=&cursor=&limit=: what changed for this terminal since `cursor` (empty at first).
 
-    Snapshots of members it asked for or sold to, grants that central wants back, entries judged again, and the number
+    Snapshots of members it asked for or sold to, open grants that were issued to it (again, since the answer that
+    carried one may have been lost), grants that central wants back, entries judged again, and the number
     of the programme version in force.
     """
 
@@ -180,6 +181,7 @@ class ChangesPage:
     cursor: str
     more: bool
     snapshots: tuple[Snapshot, ...]
+    grants: tuple[SignedDocument, ...]
     grants_recalled: tuple[str, ...]
     outcomes: tuple[EntryOutcome, ...]
     programme_version: int | None

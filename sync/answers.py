@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loyalty_sdk.codec import CodecError, encode
-from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer, UploadAnswer
+from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer, SignedDocument, UploadAnswer
 from sync.grants import close_wanted, mark_recalled, store_grant
 from sync.identity import SignatureRefused
 from sync.replica import store_alias, store_snapshot
@@ -79,6 +79,7 @@ class StoreChanges:
         for snapshot in self.page.snapshots:
             store_snapshot(transaction, snapshot)
         _store_outcomes(transaction, self.page.outcomes)
+        _store_grants(transaction, self.page.grants)
         mark_recalled(transaction, self.page.grants_recalled)
         close_wanted(transaction)
         transaction.set_meta(cursor=self.page.cursor)
@@ -97,11 +98,7 @@ class StoreMember:
         store_snapshot(transaction, self.answer.snapshot)
         if self.alias_digest is not None:
             store_alias(transaction, self.alias_digest, self.answer.snapshot.member_id)
-        for signed in self.answer.grants:
-            try:
-                store_grant(transaction, signed)
-            except (SignatureRefused, CodecError) as error:
-                _log.error("a grant was not accepted: %s", error)
+        _store_grants(transaction, self.answer.grants)
         transaction.see_central_time(self.answer.central_time)
 
 
@@ -131,6 +128,15 @@ def _check_epoch(transaction: Transaction, epoch: str) -> None:
             f"central is in another epoch ({epoch}, we know {ours}): its database was replaced or restored; "
             "selling goes on, uploads stop until a person decides"
         )
+
+
+def _store_grants(transaction: Transaction, grants: Sequence[SignedDocument]) -> None:
+    """Grants without a valid signature are left out and reported; the rest is kept."""
+    for signed in grants:
+        try:
+            store_grant(transaction, signed)
+        except (SignatureRefused, CodecError) as error:
+            _log.error("a grant was not accepted: %s", error)
 
 
 def _store_outcomes(transaction: Transaction, outcomes: Sequence[EntryOutcome]) -> None:

@@ -34,7 +34,7 @@ __all__ = ["run_process_kills"]
 LIVES_PER_JOURNAL = 50
 # Only the first lives find a journal that has to be migrated.
 LIVES_PER_JOURNAL_GIVEN = 4
-LIFE_S_MEAN = 0.06
+LIFE_S_MEAN = 0.1
 # The share of lives that are killed before or while they open the journal.
 START_SHARE = 0.25
 START_S_MAX = 0.03

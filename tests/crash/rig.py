@@ -203,6 +203,7 @@ def _page(
         cursor="",
         more=False,
         snapshots=snapshots,
+        grants=(),
         grants_recalled=grants_recalled,
         outcomes=(),
         programme_version=None,

@@ -281,6 +281,7 @@ class TerminalMemory:
             "cursor": "cursor-1",
             "more": False,
             "snapshots": (),
+            "grants": (),
             "grants_recalled": (),
             "outcomes": (),
             "programme_version": None,

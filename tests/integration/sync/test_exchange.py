@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from loyalty_sdk.codec import dumps
+from loyalty_sdk.errors import JournalUnavailable
 from loyalty_sdk.protocol import UploadAnswer
 from sync.machine import MachineSettings
 from tests.integration.sync.conftest import FAST, WAIT_S, Terminal, wait_until
@@ -211,8 +212,6 @@ def test_somebody_else_s_contact_ends_the_back_off(memory: TerminalMemory, centr
 def test_a_disk_that_refuses_the_acknowledgement_loses_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loyalty_sdk.errors import JournalUnavailable
-
     call, failures = terminal.writer.call, iter(range(6))
 
     def full(command: object) -> object:

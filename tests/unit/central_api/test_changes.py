@@ -44,3 +44,26 @@ def test_granting_is_no_change(world: World) -> None:
     cursor = world.changes(till).cursor
     world.identify(till, "1")
     assert world.changes(till, cursor).snapshots == ()
+
+
+def test_a_grant_whose_answer_was_lost_reaches_its_terminal_by_the_feed(world: World) -> None:
+    member = world.member("1")
+    till = world.terminal(1)
+    till.sale(basket_of(30_000), member_id=member)
+    world.deliver(till)
+    before = world.changes(till).cursor
+    lost = world.granted(till, member, 100)
+    page = world.changes(till, before)
+    assert page.grants == (lost,)
+    assert world.changes(till, page.cursor).grants == ()
+
+
+def test_a_grant_that_was_closed_is_not_told_again(world: World) -> None:
+    member = world.member("1")
+    till = world.terminal(1)
+    till.sale(basket_of(30_000), member_id=member)
+    world.deliver(till)
+    granted = world.granted(till, member, 100)
+    till.close_grant(granted, 100)
+    world.deliver(till)
+    assert world.changes(till).grants == ()

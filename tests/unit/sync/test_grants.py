@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -40,7 +41,7 @@ def test_a_grant_of_central_is_kept_and_again_changes_nothing(memory: TerminalMe
 
 
 @pytest.mark.parametrize("change", [{"terminal": "till-2"}, {"tenant": "tenant-2"}])
-def test_a_grant_for_another_terminal_is_refused(memory: TerminalMemory, change: dict[str, str]) -> None:
+def test_a_grant_for_another_terminal_is_refused(memory: TerminalMemory, change: dict[str, Any]) -> None:
     with pytest.raises(SignatureRefused, match="not for this one"):
         memory.run(storing(memory.grant(300, **change)))
     assert free(memory) == 0
@@ -123,8 +124,6 @@ def test_law_10_a_clock_behind_central_s_time_revives_no_grant(memory: TerminalM
 
 def test_times_are_compared_as_times_not_as_text(memory: TerminalMemory) -> None:
     """The same moment written with another offset sorts elsewhere as text."""
-    from datetime import timezone
-
     east = memory.clock.now.astimezone(timezone(timedelta(hours=9)))
     memory.know(300, memory.grant(300, not_after=east + timedelta(hours=1)))
     assert free(memory) == 300
@@ -141,7 +140,7 @@ class GrantLife(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.memory = TerminalMemory(
-            offline={name: 10_000 for name in ("points_per_sale_max", "points_per_member_max")}
+            offline=dict.fromkeys(("points_per_sale_max", "points_per_member_max"), 10000)
             | {"redemptions_per_member_max": 100, "hours_since_contact_max": 1_000}
         )
         self.memory.store_programme()
@@ -248,7 +247,7 @@ class GrantLife(RuleBasedStateMachine):
     @invariant()
     def no_hold_is_lost(self) -> None:
         held = dict(self.memory.rows("SELECT hold_id, state FROM holds"))
-        assert held == {hold_id: "open" for hold_id in self.open} | self.ended
+        assert held == dict.fromkeys(self.open, "open") | self.ended
         parts = "SELECT coalesce(sum(points), 0) FROM hold_grants JOIN holds USING (hold_id) WHERE state = 'open'"
         all_held = self.memory.scalar("SELECT coalesce(sum(held), 0) FROM grants")
         assert all_held == sum(hold.points for hold in self.open.values())

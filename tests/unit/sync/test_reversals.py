@@ -13,6 +13,7 @@ from loyalty_sdk.basket import Basket, Line
 from loyalty_sdk.envelope import ReversalBody
 from loyalty_sdk.errors import CurrencyMismatch, ReceiptConflict, ReversalRefused
 from loyalty_sdk.model import ReturnLine
+from sync.answers import StoreChanges
 from tests.support.terminal_memory import MEMBER, TerminalMemory, basket_of
 
 
@@ -44,8 +45,6 @@ def test_law_9_a_void_restores_its_grant(memory: TerminalMemory) -> None:
 
 
 def test_law_9_a_void_after_the_close_leaves_the_points_to_central(memory: TerminalMemory) -> None:
-    from sync.answers import StoreChanges
-
     memory.know(500, memory.grant(300))
     sale = memory.redeem(memory.hold(2))
     memory.run(StoreChanges(page=memory.changes(grants_recalled=("grant-1",))))
@@ -59,7 +58,7 @@ def test_a_sale_is_voided_once(memory: TerminalMemory) -> None:
     memory.reverse("void", sale.receipt)
     for kind in ("void", "return"):
         with pytest.raises(ReversalRefused, match="reversed before"):
-            memory.reverse(kind, sale.receipt)  # type: ignore[arg-type]  # a literal of the loop
+            memory.reverse(kind, sale.receipt)
     assert len(memory.entries()) == 3
 
 
