@@ -4,10 +4,12 @@ ARGS ?=
 UV ?= uv
 BIN := .venv/bin
 STAMP := .venv/.stamp
-PACKAGES := loyalty_sdk drivers sync terminal_agent central_api tests
+PACKAGES := loyalty_sdk drivers sync terminal_agent central_api tests bench
+IMAGES ?= 10000
+KILLS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check requirements clean
+.PHONY: help setup demo test lint format check bench crash kills requirements clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,11 +33,22 @@ format: $(STAMP)  ## let ruff repair and format the code
 
 check: test  ## the same as test, by the name that many look for
 
+bench: build/bench/peers/.stamp  ## measure beside other libraries, in turns, in one run (ARGS='--rows "in process"')
+	$(BIN)/python -m bench $(ARGS)
+
+crash: $(STAMP)  ## cut the power under the journal and open what is left (IMAGES=10000)
+	$(BIN)/python -m tests.crash.power_cut --images $(IMAGES) $(ARGS)
+
+kills: $(STAMP)  ## kill a process with the journal under load, again and again (KILLS=1000)
+	$(BIN)/python -m tests.crash.kills --kills $(KILLS) $(ARGS)
+
 requirements:  ## pin the requirements again (UV=path/to/uv)
 	@command -v $(UV) >/dev/null || { echo "No '$(UV)' here. It alone can pin for every platform; install uv, or name it: make requirements UV=/path/to/uv" >&2; exit 1; }
 	$(UV) lock
 	$(UV) export -q --locked --all-packages --all-extras --all-groups --no-emit-workspace --no-header --no-annotate \
 		--format requirements.txt -o requirements-dev.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url bench/requirements.in -o requirements-bench.txt
 
 clean:  ## remove what the tasks made, the environment too
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -52,4 +65,10 @@ $(STAMP): pyproject.toml loyalty_sdk/pyproject.toml requirements-dev.txt
 	@$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e ./loyalty_sdk -e .
 	@$(BIN)/python -m pip check
+	@touch $@
+
+# What the benchmarks compare with; a folder of its own, so that the environment stays what it is.
+build/bench/peers/.stamp: $(STAMP) requirements-bench.txt
+	@rm -rf build/bench/peers
+	@$(BIN)/python -m pip install -q --require-hashes --only-binary :all: --target build/bench/peers -r requirements-bench.txt
 	@touch $@

@@ -54,24 +54,8 @@ def loads(data: bytes | str) -> Any:
 
 def encode(value: Any) -> Any:
     """Turn a dataclass into JSON values: field by field, in the order of its definition."""
-    kind = type(value)
-    if kind is str or kind is int or value is None or kind is bool:
-        return value
-    if is_dataclass(kind):
-        return {name: encode(getattr(value, name)) for name in _field_names(kind)}
-    if kind is tuple or kind is list:
-        return [encode(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: encode(item) for key, item in value.items()}
-    if kind is Decimal:
-        return _decimal_text(value)
-    if isinstance(value, datetime):
-        return _datetime_text(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"{kind.__name__} has no JSON form here")
+    kind: Any = type(value)
+    return _encoder(kind)(value)
 
 
 def decode(cls: type[T], data: Any, place: str = "") -> T:
@@ -80,14 +64,27 @@ def decode(cls: type[T], data: Any, place: str = "") -> T:
     A ValueError from the dataclass' own checks is passed on with the place in front; an error of the SDK
     (BasketInvalid, …) passes as it is.
     """
-    decoder: Decoder = _decoder(cls)  # type: ignore[arg-type]  # a class is hashable
-    result: T = decoder(data, place)
+    kind: Any = cls
+    result: T = _decoder(kind)(data, place)
     return result
 
 
 @cache
-def _field_names(cls: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
+def _encoder(kind: Any) -> Callable[[Any], Any]:
+    """Choose the encoder of one class, once."""
+    if kind in (str, int, bool, type(None)):
+        return lambda value: value
+    if is_dataclass(kind):
+        names = tuple(field.name for field in fields(kind))
+        return lambda value: {name: encode(getattr(value, name)) for name in names}
+    if issubclass(kind, tuple | list):
+        return lambda value: [encode(item) for item in value]
+    if issubclass(kind, Mapping):
+        return lambda value: {key: encode(item) for key, item in value.items()}
+    for base, encoder in _SCALAR_ENCODERS:
+        if issubclass(kind, base):
+            return encoder
+    raise TypeError(f"{kind.__name__} has no JSON form here")
 
 
 @cache
@@ -240,6 +237,15 @@ def _datetime_text(value: datetime) -> str:
     if value.tzinfo is None:
         raise CodecError("a time without its offset; use datetime.now().astimezone()")
     return value.isoformat(timespec="milliseconds")
+
+
+_SCALAR_ENCODERS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (Decimal, _decimal_text),
+    (datetime, _datetime_text),
+    (date, date.isoformat),
+    (bytes, lambda value: base64.b64encode(value).decode()),
+    (str, str),
+)
 
 
 def _refuse(place: str, wanted: str, data: Any) -> NoReturn:

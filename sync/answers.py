@@ -140,15 +140,16 @@ def _store_grants(transaction: Transaction, grants: Sequence[SignedDocument]) ->
 
 
 def _store_outcomes(transaction: Transaction, outcomes: Sequence[EntryOutcome]) -> None:
-    """Keep what was not applied; an entry that was judged again and applied leaves the list."""
+    """Keep what was not applied of our own entries; one that was judged again and applied leaves the list."""
+    listed = transaction.execute("SELECT 1 FROM outcomes LIMIT 1").scalar() is not None
     for outcome in outcomes:
         if not 1 <= outcome.seq <= transaction.head.seq:
-            continue  # We wrote no such entry.
-        if outcome.outcome == "applied":
-            transaction.execute("DELETE FROM outcomes WHERE seq = ?", (outcome.seq,))
             continue
-        transaction.execute(
-            "INSERT INTO outcomes VALUES (?, ?, ?) ON CONFLICT (seq) DO UPDATE SET"
-            " outcome = excluded.outcome, reason = excluded.reason",
-            (outcome.seq, outcome.outcome, outcome.reason[:500]),
-        )
+        if outcome.outcome != "applied":
+            transaction.execute(
+                "INSERT INTO outcomes VALUES (?, ?, ?) ON CONFLICT (seq) DO UPDATE SET"
+                " outcome = excluded.outcome, reason = excluded.reason",
+                (outcome.seq, outcome.outcome, outcome.reason[:500]),
+            )
+        elif listed:
+            transaction.execute("DELETE FROM outcomes WHERE seq = ?", (outcome.seq,))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.codec import CodecError, decode, encode, loads
 from loyalty_sdk.envelope import GrantClosedBody, GrantUse
 from loyalty_sdk.protocol import GrantDocument, SignedDocument
 from sync.identity import SignatureRefused
+from sync.statements import Reader
 from sync.transaction import Transaction
 
 __all__ = [
@@ -56,7 +55,7 @@ def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
     )
 
 
-def free_points(connection: Connection, member_id: str, now: datetime) -> int:
+def free_points(connection: Reader, member_id: str, now: datetime) -> int:
     """Return the points of a member that can be held here now."""
     return sum(free for _, free in _free_grants(connection, member_id, now, redemption_id=None))
 
@@ -137,9 +136,7 @@ def _latest_time(transaction: Transaction) -> datetime:
     return now if seen is None else max(now, seen)
 
 
-def _free_grants(
-    connection: Connection, member_id: str, now: datetime, redemption_id: str | None
-) -> list[tuple[str, int]]:
+def _free_grants(connection: Reader, member_id: str, now: datetime, redemption_id: str | None) -> list[tuple[str, int]]:
     rows = connection.exec_driver_sql(
         "SELECT grant_id, points - spent - held AS free FROM grants"
         " WHERE member_id = ? AND state = 'open' AND recalled = 0 AND unixepoch(not_after) >= unixepoch(?)"

@@ -7,12 +7,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.errors import ReceiptConflict, ReceiptUnknown
 from loyalty_sdk.model import ReceiptKey
+from sync.statements import Reader
 from sync.transaction import Transaction
 
 __all__ = [
@@ -67,14 +66,14 @@ class Watermark:
     head_seq: int
 
 
-def watermark(connection: Connection) -> Watermark:
+def watermark(connection: Reader) -> Watermark:
     """Return the journal's id, epoch, watermark and head."""
     facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
     head = connection.exec_driver_sql("SELECT max(seq) FROM entries").scalar_one()
     return Watermark(journal=facts["journal"], epoch=facts["epoch"], seq=int(facts["watermark"]), head_seq=head)
 
 
-def queue_batch(connection: Connection, after_seq: int, entries_max: int, bytes_max: int) -> list[QueuedEntry]:
+def queue_batch(connection: Reader, after_seq: int, entries_max: int, bytes_max: int) -> list[QueuedEntry]:
     """Return the entries after `after_seq` in order, up to a number and a size; at least one where there is one."""
     rows = connection.exec_driver_sql(
         "SELECT e.seq, e.bytes AS entry_bytes, e.hash, a.hash AS attachment_hash, a.sealed FROM entries e"
@@ -91,13 +90,13 @@ def queue_batch(connection: Connection, after_seq: int, entries_max: int, bytes_
     return batch
 
 
-def entry_at(connection: Connection, seq: int) -> Entry | None:
+def entry_at(connection: Reader, seq: int) -> Entry | None:
     """Return the entry at a position; None where it was pruned or never existed."""
     data = connection.exec_driver_sql("SELECT bytes FROM entries WHERE seq = ?", (seq,)).scalar()
     return None if data is None else decode_entry(data)
 
 
-def entry_by_receipt(connection: Connection, key: ReceiptKey) -> Entry:
+def entry_by_receipt(connection: Reader, key: ReceiptKey) -> Entry:
     """Return the sale or reversal recorded under a receipt key. Raises ReceiptUnknown."""
     row = find_receipt(connection, key)
     entry = None if row is None else entry_at(connection, row.seq)
@@ -106,7 +105,7 @@ def entry_by_receipt(connection: Connection, key: ReceiptKey) -> Entry:
     return entry
 
 
-def find_receipt(connection: Connection, key: ReceiptKey) -> ReceiptRow | None:
+def find_receipt(connection: Reader, key: ReceiptKey) -> ReceiptRow | None:
     """Return what is kept under a receipt key."""
     row = connection.exec_driver_sql(
         "SELECT digest, entry_id, seq, points, points_redeemed FROM receipts WHERE key = ?", (_key_bytes(key),)

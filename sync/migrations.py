@@ -16,6 +16,8 @@ __all__ = ["MIGRATIONS", "migrate"]
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "CREATE TABLE acknowledgements (watermark INTEGER PRIMARY KEY, acknowledged_at TEXT NOT NULL) STRICT",
+        "DROP INDEX entries_by_member",
+        "CREATE INDEX entries_by_member ON entries (member_id, seq, points) WHERE member_id IS NOT NULL",
         "ALTER TABLE receipts ADD COLUMN points_redeemed INTEGER NOT NULL DEFAULT 0",
     ),
 }

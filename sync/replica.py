@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.codec import encode
 from loyalty_sdk.programme import Programme, parse_programme
 from loyalty_sdk.protocol import SignedDocument, Snapshot
 from sync.identity import Identity
+from sync.statements import Reader
 from sync.transaction import Transaction
 
 __all__ = [
@@ -49,7 +48,7 @@ def alias_digest(identity: Identity, alias: str) -> bytes:
     return hmac.digest(identity.alias_key, alias.encode(), "sha256")
 
 
-def member_by_alias(connection: Connection, digest: bytes) -> str | None:
+def member_by_alias(connection: Reader, digest: bytes) -> str | None:
     """Return the member that an alias was resolved to before."""
     member_id: str | None = connection.exec_driver_sql(
         "SELECT member_id FROM aliases WHERE digest = ?", (digest,)
@@ -57,7 +56,7 @@ def member_by_alias(connection: Connection, digest: bytes) -> str | None:
     return member_id
 
 
-def member_view(connection: Connection, member_id: str) -> MemberView | None:
+def member_view(connection: Reader, member_id: str) -> MemberView | None:
     """Return the member with the balance to show; None where no snapshot is there."""
     row = connection.exec_driver_sql(
         "SELECT s.*, (SELECT coalesce(sum(e.points), 0) FROM entries e"
@@ -77,13 +76,13 @@ def member_view(connection: Connection, member_id: str) -> MemberView | None:
     )
 
 
-def current_programme(connection: Connection) -> Programme | None:
+def current_programme(connection: Reader) -> Programme | None:
     """Return the newest version of the programme that this terminal has."""
     document = connection.exec_driver_sql("SELECT document FROM programmes ORDER BY version DESC LIMIT 1").scalar()
     return None if document is None else _parsed(document)
 
 
-def programme_version(connection: Connection, version: int | None) -> Programme | None:
+def programme_version(connection: Reader, version: int | None) -> Programme | None:
     """Return one version of the programme."""
     document = connection.exec_driver_sql("SELECT document FROM programmes WHERE version = ?", (version,)).scalar()
     return None if document is None else _parsed(document)

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody
 from loyalty_sdk.errors import CurrencyMismatch, ReceiptConflict, ReversalRefused
 from loyalty_sdk.local import ReversalRequest
@@ -21,6 +19,7 @@ from sync.grants import restore_spent
 from sync.journal import ReceiptRow, entry_at, find_receipt, recorded_before, remember_receipt
 from sync.replica import current_programme, member_view, programme_version
 from sync.sales import receipt_key_of
+from sync.statements import Reader
 from sync.transaction import Transaction
 
 __all__ = ["RecordReversal", "reversal_of_entry"]
@@ -189,7 +188,7 @@ class RecordReversal:
         )
 
 
-def reversal_of_entry(connection: Connection, entry: Entry, *, recorded_before: bool = False) -> Reversal:
+def reversal_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = False) -> Reversal:
     """Return what a POS is told of a reversal entry, with the member's balance as it is now."""
     assert isinstance(entry.body, ReversalBody)
     assert entry.receipt_key is not None

@@ -7,8 +7,6 @@ import hmac
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.basket import Basket, check_tenders
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import Entry, GrantUse, Redemption, SaleBody
@@ -29,6 +27,7 @@ from sync.holds import find_hold
 from sync.identity import Identity
 from sync.journal import ReceiptRow, entry_at, recorded_before, remember_receipt
 from sync.replica import current_programme, member_view, programme_version
+from sync.statements import Reader
 from sync.transaction import Transaction
 
 __all__ = ["RecordSale", "receipt_key_of", "request_digest", "sale_of_entry"]
@@ -171,7 +170,7 @@ class RecordSale:
         return entry, points
 
 
-def sale_of_entry(connection: Connection, entry: Entry, *, recorded_before: bool = False) -> Sale:
+def sale_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = False) -> Sale:
     """Return what a POS is told of a sale entry, with the member's balance as it is now."""
     assert isinstance(entry.body, SaleBody)
     assert entry.receipt_key is not None

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy.exc import IntegrityError
-
 from loyalty_sdk.codec import CodecError
 from loyalty_sdk.envelope import Entry, ReversalBody, decode_entry
 from loyalty_sdk.errors import LoyaltyError
@@ -114,7 +112,7 @@ def _copy_tables(transaction: Transaction, salvage: Salvage) -> None:
         for row in rows:
             names, marks = ", ".join(row), ", ".join("?" * len(row))
             # A row that contradicts the rest, because its partner was lost, is left in the damaged file.
-            with suppress(IntegrityError), transaction.connection.begin_nested():
+            with suppress(sqlite3.IntegrityError), transaction.connection.savepoint():
                 transaction.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
     # Seqs are those of the old journal: receipts lead to no entry until it is recorded again, snapshots contain none.
     transaction.execute("UPDATE receipts SET seq = 0")

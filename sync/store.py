@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from loyalty_sdk.envelope import JournalOpenedBody, first_hash
 from loyalty_sdk.errors import JournalUnavailable, LoyaltyError, OutcomeUnknown
@@ -38,6 +38,7 @@ from sync.pruning import Prune
 from sync.reserve import Reserve
 from sync.salvage import Salvage, read_damaged, set_aside, take_up
 from sync.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
+from sync.statements import PinnedConnection
 from sync.transaction import Head, Transaction
 
 __all__ = ["Command", "Hooks", "Result", "Store", "StoreRefused", "report_damage"]
@@ -191,8 +192,8 @@ class Store:
         try:
             if self._head is None:
                 self._head = _read_head(connection)
-            scope = Transaction(connection, self._head, self._identity, self._host)
-            results = [_run(connection, scope, command) for command in commands]
+            scope = Transaction(PinnedConnection(connection), self._head, self._identity, self._host)
+            results = [_run(scope, command) for command in commands]
             self._hooks.before_commit(commands)
         except BaseException:
             transaction.rollback()
@@ -241,7 +242,8 @@ class Store:
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             start = first_hash(self._identity.terminal, journal, previous_hash or b"")
-            scope = Transaction(connection, Head(seq=0, hash=start, journal=journal), self._identity, self._host)
+            head = Head(seq=0, hash=start, journal=journal)
+            scope = Transaction(PinnedConnection(connection), head, self._identity, self._host)
             scope.set_meta(terminal=self._identity.terminal, journal=journal, epoch=self._identity.epoch)
             scope.set_meta(watermark="0", watermark_hash="")
             body = JournalOpenedBody(
@@ -268,21 +270,18 @@ def report_damage(transaction: Transaction) -> None:
     raise DamageFound("the check of the file found damage")
 
 
-def _run(connection: Connection, scope: Transaction, command: Command) -> Result:
+def _run(scope: Transaction, command: Command) -> Result:
     head = scope.head
-    savepoint = connection.begin_nested()
     try:
-        value = command(scope)
+        with scope.connection.savepoint():
+            return Result(value=command(scope))
     except Exception as error:
-        if is_damage(error) or (isinstance(error, SQLAlchemyError) and not isinstance(error, IntegrityError)):
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
             raise  # The file or the disk failed, not the command: nothing of this transaction can be relied on.
-        savepoint.rollback()
         scope.head = head
         if not isinstance(error, LoyaltyError):
             _log.exception("a command failed")
         return Result(error=error)
-    savepoint.commit()
-    return Result(value=value)
 
 
 def _read_head(connection: Connection) -> Head:

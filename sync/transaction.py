@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult
-
 from loyalty_sdk.codec import encode
 from loyalty_sdk.envelope import (
     ENVELOPE_VERSION,
@@ -26,6 +24,7 @@ from loyalty_sdk.envelope import (
 from loyalty_sdk.model import ReceiptKey
 from sync.host import Host
 from sync.identity import Identity
+from sync.statements import PinnedConnection, Rows
 
 __all__ = ["Head", "Transaction"]
 
@@ -42,13 +41,13 @@ class Head:
 class Transaction:
     """A transaction that is open on the writing connection."""
 
-    def __init__(self, connection: Connection, head: Head, identity: Identity, host: Host) -> None:
+    def __init__(self, connection: PinnedConnection, head: Head, identity: Identity, host: Host) -> None:
         self.connection = connection
         self.head = head
         self.identity = identity
         self.host = host
 
-    def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
+    def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> Rows:
         """Run one SQL statement with `?` parameters."""
         return self.connection.exec_driver_sql(statement, parameters)
 

@@ -39,7 +39,11 @@ def audit(connection: sqlite3.Connection, expected: Expected) -> list[Fault]:
     damage = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
     if damage:
         return [Fault("corrupt", f"integrity_check: {damage[0]}")]
-    book = _Book(connection)
+    try:
+        book = _Book(connection)
+    # Rubbish within an entry's bytes passes SQLite's own check.
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        return [Fault("corrupt", f"something cannot be read: {type(error).__name__}: {error}")]
     return [*book.chain(), *book.lost(expected), *book.halved(pruned=expected.pruned)]
 
 

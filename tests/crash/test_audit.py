@@ -62,6 +62,7 @@ def test_a_whole_journal_passes(journal: Path, sold: tuple[bytes, Expected]) -> 
         ("DELETE FROM entries WHERE seq = 7", "corrupt"),
         ("UPDATE entries SET bytes = CAST(bytes || ' ' AS BLOB) WHERE seq = 7", "corrupt"),
         ("UPDATE entries SET hash = zeroblob(32) WHERE seq = 7", "corrupt"),
+        ("UPDATE entries SET bytes = zeroblob(600) WHERE seq = 7", "corrupt"),
         ("UPDATE entries SET id = 'another' WHERE seq = 7", "corrupt"),
         ("DELETE FROM receipts WHERE seq = (SELECT max(seq) FROM receipts)", "lost"),
         ("UPDATE meta SET value = 'another' WHERE name = 'journal'", "corrupt"),

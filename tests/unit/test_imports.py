@@ -23,7 +23,9 @@ RULES = {
     "loyalty_sdk.rules": Rule(project=frozenset({"loyalty_sdk"}), denied=OUTSIDE),
     "drivers": Rule(third_party=DRIVERS),
     "sync": Rule(project=frozenset({"loyalty_sdk"}), third_party=SYNC),
-    "sync.machine": Rule(project=frozenset({"loyalty_sdk", "sync"}), third_party=frozenset({"tenacity"}), denied=OUTSIDE),
+    "sync.machine": Rule(
+        project=frozenset({"loyalty_sdk", "sync"}), third_party=frozenset({"tenacity"}), denied=OUTSIDE
+    ),
     "terminal_agent": Rule(project=frozenset({"loyalty_sdk", "drivers", "sync"}), third_party=DRIVERS | SYNC | AGENT),
     # The oracle judges the rest, so it shares nothing with it.
     "terminal_agent.demo.oracle": Rule(),

@@ -155,7 +155,7 @@ def reversal_requests(draw: st.DrawFn) -> ReversalRequest:
         receipt_number=draw(names),
         kind=kind,
         original=draw(instances(ReceiptKey)) if linked else None,
-        lines=tuple(draw(st.lists(instances(ReturnLine), max_size=3))) if kind == "return" else None,
+        lines=tuple(draw(st.lists(instances(ReturnLine), min_size=1, max_size=3))) if kind == "return" else None,
         basket=None if linked else draw(baskets()),
         member_id=None if linked else draw(st.none() | texts),
         occurred_at=draw(st.none() | times),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from tests.support.terminal_memory import TerminalMemory
 
@@ -28,12 +29,12 @@ def test_every_table_is_strict(memory: TerminalMemory) -> None:
 )
 def test_law_8_no_statement_can_overdraw_a_grant(memory: TerminalMemory, change: str) -> None:
     memory.know(100, memory.grant(100))
-    with pytest.raises(DBAPIError):
+    with pytest.raises(sqlite3.IntegrityError):
         memory.run(lambda transaction: transaction.execute(f"UPDATE grants SET {change}"))
     assert tuple(memory.grant_row("grant-1"))[2:6] == (100, 0, 0, 0)
 
 
 def test_an_entry_s_place_is_taken_once(memory: TerminalMemory) -> None:
     copy = "INSERT INTO entries SELECT seq, id, kind, bytes, hash, member_id, points FROM entries"
-    with pytest.raises(DBAPIError):
+    with pytest.raises(sqlite3.IntegrityError):
         memory.run(lambda transaction: transaction.execute(copy))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from loyalty_sdk.envelope import JournalOpenedBody
 from loyalty_sdk.errors import JournalUnavailable, OutcomeUnknown, ReceiptConflict
@@ -96,7 +96,7 @@ def test_a_constraint_that_breaks_is_its_command_s_own_error(memory: TerminalMem
         transaction.execute("INSERT INTO meta VALUES ('journal', 'another')")
 
     results = memory.results(twice, memory.sale_command(memory.sale_request()))
-    assert isinstance(results[0].error, DBAPIError)
+    assert isinstance(results[0].error, sqlite3.IntegrityError)
     assert results[1].error is None
 
 
@@ -249,12 +249,12 @@ def test_a_journal_that_cannot_be_reopened_is_unavailable_until_it_can(
     assert len(filed.entries()) == 2
 
 
-def test_a_damaged_file_is_unavailable_not_a_traceback(filed: TerminalMemory) -> None:
-    def damaged(transaction: Transaction) -> None:
-        raise DBAPIError("SELECT", None, sqlite3.DatabaseError("database disk image is malformed"))
+def test_a_failing_file_is_unavailable_not_a_traceback(filed: TerminalMemory) -> None:
+    def failing(transaction: Transaction) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
 
-    with pytest.raises(JournalUnavailable, match="malformed"):
-        filed.run(damaged)
+    with pytest.raises(JournalUnavailable, match="disk I/O error"):
+        filed.run(failing)
     filed.sell()
 
 

@@ -1,0 +1,97 @@
+"""Statements of the writing side, on sqlite3's own connection beneath SQLAlchemy's.
+
+SQLAlchemy opens, pools and prepares connections, begins and commits. A statement through it costs 50 microseconds where
+sqlite3 needs 5, and a sale has a dozen; so within a transaction they go straight to the driver, under the
+same names, and what reads can be given either connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+
+__all__ = ["PinnedConnection", "Reader", "Row", "Rows"]
+
+
+class Row(sqlite3.Row):
+    """A row whose columns are attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except IndexError:
+            raise AttributeError(name) from None
+
+    @property
+    def _mapping(self) -> dict[str, Any]:
+        return dict(zip(self.keys(), tuple(self), strict=True))
+
+
+class Rows:
+    """What a statement gave; the methods are those of SQLAlchemy's result that are used here."""
+
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cursor)
+
+    def all(self) -> list[Any]:
+        """Return every row."""
+        return self._cursor.fetchall()
+
+    def one_or_none(self) -> Any:
+        """Return the first row, or None."""
+        return self._cursor.fetchone()
+
+    def one(self) -> Any:
+        """Return the first row; its absence is a fault of the database."""
+        row = self._cursor.fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError("a row that must be there is missing")
+        return row
+
+    def scalar(self) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self._cursor.fetchone()
+        return None if row is None else row[0]
+
+    def scalar_one(self) -> Any:
+        """Return the first column of the first row; its absence is a fault of the database."""
+        return self.one()[0]
+
+
+class PinnedConnection:
+    """The writing connection within a transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        self._driver: sqlite3.Connection = driver
+
+    def exec_driver_sql(self, statement: str, parameters: tuple[Any, ...] = ()) -> Rows:
+        """Run one statement with `?` parameters. Raises what sqlite3 raises."""
+        cursor = self._driver.cursor()
+        cursor.row_factory = Row
+        return Rows(cursor.execute(statement, parameters))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what is written within when it raises; a failure of the file itself leaves nothing to undo."""
+        self._driver.execute("SAVEPOINT one")
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError):
+                self._driver.execute("ROLLBACK TO one")
+                self._driver.execute("RELEASE one")
+            raise
+        self._driver.execute("RELEASE one")
+
+
+Reader = Connection | PinnedConnection
