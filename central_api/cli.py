@@ -9,8 +9,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 __all__ = ["main"]
+
+# What the extra `central` brings beside what the agent needs; SQLAlchemy asks for greenlet only when it is used.
+EXTRA = ("fastapi", "aiosqlite", "greenlet")
 
 DATABASE_VARIABLE = "LOYALTY_CENTRAL_DATABASE"
 DATABASE_DEFAULT = "sqlite:///loyalty-central.db"
@@ -31,14 +35,16 @@ a terminal that was stolen:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, or 2 after one line on standard error that names the remedy."""
     options = _parser().parse_args(arguments)
-    try:
-        from central_api.commands import run_command
-    except ModuleNotFoundError as error:
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
         print(
-            f"loyalty-central: error: {error.name} is not installed; run: pip install 'pos-loyalty-agent[central]'",
+            f"loyalty-central: error: {names} is not installed; run: pip install 'pos-loyalty-agent[central]'",
             file=sys.stderr,
         )
         return FAILED
+    from central_api.commands import run_command
+
     return run_command(options)
 
 

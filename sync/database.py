@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from loyalty_sdk.errors import JournalUnavailable
 from sync.schema import APPLICATION_ID, PRAGMAS, SCHEMA_VERSION
 
 __all__ = ["DamageFound", "Database", "StoreRefused", "is_damage", "is_full"]
@@ -22,6 +24,8 @@ __all__ = ["DamageFound", "Database", "StoreRefused", "is_damage", "is_full"]
 READERS_MAX = 8
 SQLITE_VERSION_MIN = (3, 38, 0)
 PRIMARY_CODE = 0xFF
+# A full disk has no room for the index of the write-ahead log either, which SQLite reports in words of its own.
+FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 class StoreRefused(Exception):
@@ -42,6 +46,8 @@ class Database:
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._readers: Engine | None = None
+        self._guard: sqlite3.Connection | None = None
+        self._abandoned: list[sqlite3.Connection] = []
 
     @property
     def writer(self) -> Connection:
@@ -54,11 +60,13 @@ class Database:
     def connect(self) -> None:
         """Open the writing connection anew. Readers stay: other threads are at work on them."""
         self.disconnect()
+        self._guard_file()
         url = f"sqlite:///{self.path}" if self.path else "sqlite://"
         self._engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
         event.listen(self._engine, "connect", self._prepare_writer)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._connection = self._engine.connect()
+        self._guard_file()
         if self.path is not None and self._readers is None:
             self._readers = create_engine(
                 url,
@@ -82,10 +90,42 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
-        if self._readers is not None:
-            self._readers.dispose()
-        self._readers = None
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+        self._close_others()
+        for guard in self._abandoned:
+            guard.close()
+        self._abandoned.clear()
+
+    def abandon(self) -> None:
+        """Close every connection and leave the files as they are.
+
+        The guard stays until the end: a reader that is still at work would else delete the log by its name when it
+        closes, and by then that is the name of another journal's log.
+        """
+        self._close_others()
+        if self._guard is not None:
+            self._abandoned.append(self._guard)
+            self._guard = None
+
+    def _close_others(self) -> None:
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            readers.dispose()
         self.disconnect()
+
+    def _guard_file(self) -> None:
+        """Keep a connection that may not write: while it is open, no other one folds the log into the file."""
+        if self._guard is not None or self.path is None or not self.path.exists() or not self.path.stat().st_size:
+            return
+        guard = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, check_same_thread=False)
+        try:
+            guard.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            guard.close()  # What is wrong with the file, the writing connection will tell.
+        else:
+            self._guard = guard
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -96,8 +136,10 @@ class Database:
             finally:
                 self.writer.rollback()
             return
-        assert self._readers is not None, "the database is not open"
-        with self._readers.connect() as connection:
+        readers = self._readers
+        if readers is None:
+            raise JournalUnavailable("the journal is closed, or is being replaced: try again in a moment")
+        with readers.connect() as connection:
             yield connection
 
     def scalar(self, statement: str) -> Any:
@@ -122,25 +164,31 @@ class Database:
 
     def _prepare_writer(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        _refuse_foreign(connection, self.path)
-        for pragma in PRAGMAS:
-            connection.execute(pragma)
+        try:
+            _refuse_foreign(connection, self.path)
+            for pragma in PRAGMAS:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()  # Now, while the guard keeps it from folding the log into a file that is not ours.
+            raise
 
 
 def is_damage(error: BaseException) -> bool:
     """Whether SQLite says that the file is damaged, or none of its own."""
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    code = _extended_code(error)
+    return code is not None and code & PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_full(error: BaseException) -> bool:
     """Whether SQLite says that the disk is full."""
-    return _code(error) == sqlite3.SQLITE_FULL
+    code = _extended_code(error)
+    return code in FULL_CODES
 
 
-def _code(error: BaseException) -> int | None:
+def _extended_code(error: BaseException) -> int | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code: int | None = getattr(cause, "sqlite_errorcode", None)
-    return None if code is None else code & PRIMARY_CODE
+    return code
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> None:

@@ -1,8 +1,9 @@
-"""A damaged database: set aside, read as far as it can be read, and taken up in a new journal that names the old one.
+"""A damaged database: read as far as it can be read, and taken up in a new journal that names the old one.
 
-The damaged file is never changed and never deleted. From it come what a till needs to go on (receipt keys, snapshots,
-grants, holds, programme) and the entries that central has not acknowledged, which are recorded again under their own
-ids: central counts an id once, whichever journal brings it.
+The damaged file is never changed and never deleted; `sync.replacement` sets it aside. From it come what a till needs to
+go on (receipt keys, snapshots, grants, holds, programme) and the entries that central has not acknowledged, which are
+recorded again under their own ids: central counts an id once, whichever journal brings it. Rows are read one by one: a
+file may be larger than memory.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,148 +20,175 @@ from typing import Any
 from urllib.parse import quote
 
 from loyalty_sdk.codec import CodecError
-from loyalty_sdk.envelope import Entry, ReversalBody, decode_entry
+from loyalty_sdk.envelope import Entry, ReversalBody, chain_hash, decode_entry
 from loyalty_sdk.errors import LoyaltyError
 from sync.journal import find_receipt
 from sync.transaction import Transaction
 
-__all__ = ["Salvage", "read_damaged", "set_aside", "take_up"]
+__all__ = ["Salvage", "read_damaged", "take_up"]
 
-COMPANIONS = ("", "-wal", "-shm")
 STRIDE_ROWS = 64
 MISSES_MAX = 4_096
-CARRIED_META = ("watermark", "epoch", "central_time_seen", "contact_at")
+CARRIED_FACTS = ("epoch", "central_time_seen", "contact_at")
 CARRIED_TABLES = ("programmes", "snapshots", "aliases", "grants", "holds", "hold_grants", "receipts")
+# Seqs are those of the old journal: receipts lead to no entry until it is recorded again, snapshots contain none.
+FORGOTTEN = {"receipts": {"seq": 0}, "snapshots": {"includes_seq": 0}}
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SalvagedEntry:
-    """An entry that could be read, with what the journal kept beside it."""
-
-    entry: Entry
-    hash: bytes
-    member_id: str | None
-    points: int
-    sealed: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Salvage:
-    """What could be read of a damaged database: rows of its tables by name, single facts, entries in order."""
+    """What a new journal has to know of a damaged one before it takes it up: its single facts and its end."""
 
     file: Path
-    meta: dict[str, str]
-    tables: dict[str, tuple[dict[str, Any], ...]]
-    entries: tuple[SalvagedEntry, ...]
+    facts: dict[str, str]
+    journal: str | None
+    head_hash: bytes | None
 
     @property
-    def journal(self) -> str | None:
-        """The damaged journal's id, which each of its entries names."""
-        return self.meta.get("journal") or (self.entries[-1].entry.journal if self.entries else None)
-
-    @property
-    def head_hash(self) -> bytes | None:
-        """The last hash of the damaged journal that could be read."""
-        return self.entries[-1].hash if self.entries else None
-
-    @property
-    def unacknowledged(self) -> tuple[SalvagedEntry, ...]:
-        """The entries that central may not have; all of them where the watermark is lost."""
-        watermark = int(self.meta.get("watermark", "0"))
-        return tuple(salvaged for salvaged in self.entries if salvaged.entry.seq > watermark)
-
-
-def set_aside(path: Path, now: datetime) -> Path:
-    """Rename a damaged database with its companions; return its new path."""
-    aside = path.with_name(f"{path.stem}.damaged-{now.strftime('%Y%m%dT%H%M%S%f')}{path.suffix}")
-    for companion in COMPANIONS:
-        source = path.with_name(path.name + companion)
-        if source.exists():
-            source.rename(aside.with_name(aside.name + companion))
-    return aside
+    def watermark(self) -> int:
+        """Up to which seq central surely holds the damaged journal; 0 where that is lost."""
+        return int(self.facts.get("watermark", "0"))
 
 
 def read_damaged(file: Path) -> Salvage:
-    """Read what can be read, page by page around the damage."""
-    try:
-        # Read-only: a connection that may write would fold the write-ahead log into the damaged file when it closes.
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            meta = {row["name"]: row["value"] for row in _rows(connection, "meta")}
-            tables = {table: tuple(dict(row) for row in _rows(connection, table)) for table in CARRIED_TABLES}
-            return Salvage(file=file, meta=meta, tables=tables, entries=tuple(_entries(connection)))
-    except sqlite3.Error as error:
-        _log.error("nothing of %s can be read: %s", file, error)
-        return Salvage(file=file, meta={}, tables=dict.fromkeys(CARRIED_TABLES, ()), entries=())
+    """Read the facts and the end of a damaged journal, as far as they can be read."""
+    with closing(_connect(file)) as connection:
+        facts = {row["name"]: row["value"] for row in _rows(connection, "meta") if _is_readable(row)}
+        last = _last_row(connection, facts)
+    entry = None if last is None else _decoded(last)
+    return Salvage(
+        file=file,
+        facts=facts,
+        journal=facts.get("journal") or (None if entry is None else entry.journal),
+        head_hash=None if last is None else last["hash"],
+    )
 
 
-def take_up(transaction: Transaction, salvage: Salvage) -> None:
-    """Take what was salvaged into the new, empty journal of this transaction."""
-    _copy_tables(transaction, salvage)
-    transaction.set_meta(**{name: salvage.meta[name] for name in CARRIED_META[1:] if name in salvage.meta})
-    included = {row["member_id"]: row["includes_seq"] for row in salvage.tables["snapshots"]}
-    _carry_balances(transaction, salvage, included)
-    for salvaged in salvage.unacknowledged:
-        _record_again(transaction, salvaged, included)
-    transaction.set_meta(recorded_again_seq=str(transaction.head.seq), damaged_file=str(salvage.file))
+def take_up(transaction: Transaction, salvage: Salvage, aside: Path) -> None:
+    """Take what can be read into the new, empty journal; `aside` is where the damaged file will be found."""
+    facts = {name: salvage.facts[name] for name in CARRIED_FACTS if name in salvage.facts}
+    transaction.set_meta(**facts)
+    with closing(_connect(salvage.file)) as connection:
+        included = _copy_tables(transaction, connection)
+        transaction.execute("CREATE INDEX receipts_taken_up ON receipts (entry_id)")
+        for row in _journal_rows(connection, salvage.facts):
+            if row["seq"] > salvage.watermark:
+                _record_again(transaction, row, included)
+            else:
+                _carry_points(transaction, row, included)
+        transaction.execute("DROP INDEX receipts_taken_up")
+    transaction.set_meta(recorded_again_seq=str(transaction.head.seq), damaged_file=str(aside))
 
 
-def _copy_tables(transaction: Transaction, salvage: Salvage) -> None:
-    for table, rows in salvage.tables.items():
-        for row in rows:
-            names, marks = ", ".join(row), ", ".join("?" * len(row))
+def _copy_tables(transaction: Transaction, connection: sqlite3.Connection) -> dict[str, int]:
+    """Copy what can be read; return up to which seq of the old journal each snapshot contains its member's entries."""
+    included: dict[str, int] = {}
+    for table in CARRIED_TABLES:
+        for row in _rows(connection, table):
+            values = dict(row) | FORGOTTEN.get(table, {})
+            names, marks = ", ".join(values), ", ".join("?" * len(values))
             # A row that contradicts the rest, because its partner was lost, is left in the damaged file.
             with suppress(sqlite3.IntegrityError), transaction.connection.savepoint():
-                transaction.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
-    # Seqs are those of the old journal: receipts lead to no entry until it is recorded again, snapshots contain none.
-    transaction.execute("UPDATE receipts SET seq = 0")
-    transaction.execute("UPDATE snapshots SET includes_seq = 0")
+                transaction.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
+                if table == "snapshots":
+                    included[row["member_id"]] = row["includes_seq"]
+    return included
 
 
-def _carry_balances(transaction: Transaction, salvage: Salvage, included: dict[str, int]) -> None:
-    """Fold entries that are not recorded again, and not yet in a snapshot, into the balance that is shown."""
-    watermark = int(salvage.meta.get("watermark", "0"))
-    for salvaged in salvage.entries:
-        member_id = salvaged.member_id
-        if member_id is not None and included.get(member_id, watermark) < salvaged.entry.seq <= watermark:
-            transaction.execute(
-                "UPDATE snapshots SET balance = balance + ? WHERE member_id = ?", (salvaged.points, member_id)
-            )
+def _carry_points(transaction: Transaction, row: sqlite3.Row, included: dict[str, int]) -> None:
+    """Fold an entry that central has, and the snapshot not yet, into the balance that is shown."""
+    if included.get(row["member_id"], row["seq"]) < row["seq"]:
+        transaction.execute(
+            "UPDATE snapshots SET balance = balance + ? WHERE member_id = ?", (row["points"], row["member_id"])
+        )
 
 
-def _record_again(transaction: Transaction, salvaged: SalvagedEntry, included: dict[str, int]) -> None:
+def _record_again(transaction: Transaction, row: sqlite3.Row, included: dict[str, int]) -> None:
     """Append an entry once more under its own id; only its journal and place in it are new."""
-    entry = salvaged.entry
-    if entry.kind == "journal_opened":
+    entry = _decoded(row)
+    if entry is None or entry.kind == "journal_opened":
         return
-    shown = included.get(salvaged.member_id or "", 0) < entry.seq
+    shown = included.get(row["member_id"], 0) < row["seq"]
     again = transaction.append_again(
-        entry, sealed=salvaged.sealed, member_id=salvaged.member_id, points=salvaged.points if shown else 0
+        entry, sealed=row["sealed"], member_id=row["member_id"], points=row["points"] if shown else 0
     )
     transaction.execute("UPDATE receipts SET seq = ? WHERE entry_id = ?", (again.seq, uuid.UUID(entry.id).bytes))
     original = entry.body.original if isinstance(entry.body, ReversalBody) else None
-    row = None if original is None else find_receipt(transaction.connection, original)
-    if row is not None and row.seq:
-        transaction.execute("INSERT INTO reversals VALUES (?, ?)", (row.seq, again.seq))
+    known = None if original is None else find_receipt(transaction.connection, original)
+    if known is not None and known.seq:
+        transaction.execute("INSERT INTO reversals VALUES (?, ?)", (known.seq, again.seq))
 
 
-def _entries(connection: sqlite3.Connection) -> Iterator[SalvagedEntry]:
-    """Scan the journal forward by seq: a stride at a time, row by row where a stride cannot be read."""
-    seq, misses = 0, 0
-    while misses < MISSES_MAX:
+def _number(aside: Path) -> int:
+    """The number in the name of a database that was set aside; 0 where somebody named it otherwise."""
+    text = aside.name.partition(".damaged-")[2].partition("-")[0]
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """Open read-only: a connection that may write would fold the write-ahead log into the damaged file as it closes.
+
+    A file without content is not opened at all, for SQLite would delete its log.
+    """
+    empty = file.stat().st_size == 0
+    connection = sqlite3.connect(":memory:" if empty else f"file:{quote(str(file))}?mode=ro", uri=not empty)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _journal_rows(connection: sqlite3.Connection, facts: dict[str, str]) -> Iterator[sqlite3.Row]:
+    """Scan the journal forward by seq: a stride at a time, row by row where a stride cannot be read.
+
+    An entry whose bytes do not continue the chain was altered by the damage and is left where it is.
+    """
+    first, last = _span(connection, facts)
+    seq, misses = first - 1, 0
+    before: sqlite3.Row | None = None
+    while seq < last if last else misses < MISSES_MAX:
         rows = _read(connection, seq + 1, seq + STRIDE_ROWS)
         if rows is None:
             rows = [row for one in range(seq + 1, seq + STRIDE_ROWS + 1) for row in _read(connection, one, one) or ()]
         misses = 0 if rows else misses + STRIDE_ROWS
         seq += STRIDE_ROWS
-        yield from (salvaged for row in rows if (salvaged := _decoded(row)) is not None)
+        for row in rows:
+            if _continues(before, row):
+                yield row
+            else:
+                _log.warning("salvage: entry %d was altered; it stays in the damaged file", row["seq"])
+            before = row
+
+
+def _span(connection: sqlite3.Connection, facts: dict[str, str]) -> tuple[int, int]:
+    """The first seq that may be there and the last one, 0 where that cannot be read."""
+    first = _one(connection, "SELECT min(seq) FROM entries") or int(facts.get("floor_seq", "0")) + 1
+    return first, _one(connection, "SELECT max(seq) FROM entries") or 0
+
+
+def _one(connection: sqlite3.Connection, query: str) -> int | None:
+    try:
+        (value,) = connection.execute(query).fetchone()
+    except sqlite3.Error:
+        return None
+    return value if isinstance(value, int) else None
+
+
+def _last_row(connection: sqlite3.Connection, facts: dict[str, str]) -> sqlite3.Row | None:
+    """The journal's last entry that can be read."""
+    last = _one(connection, "SELECT max(seq) FROM entries")
+    rows = _read(connection, last, last) if last else None
+    if rows:
+        return rows[0]
+    found = None
+    for row in _journal_rows(connection, facts):
+        found = row
+    return found
 
 
 def _read(connection: sqlite3.Connection, first: int, last: int) -> list[sqlite3.Row] | None:
     try:
-        return connection.execute(
+        rows = connection.execute(
             "SELECT e.seq, e.bytes, e.hash, e.member_id, e.points,"
             " (SELECT sealed FROM attachments a WHERE a.seq = e.seq) AS sealed"
             " FROM entries e WHERE e.seq BETWEEN ? AND ? ORDER BY e.seq",
@@ -168,49 +196,45 @@ def _read(connection: sqlite3.Connection, first: int, last: int) -> list[sqlite3
         ).fetchall()
     except sqlite3.Error:
         return None
+    return [row for row in rows if isinstance(row["bytes"], bytes) and isinstance(row["hash"], bytes)]
 
 
-def _decoded(row: sqlite3.Row) -> SalvagedEntry | None:
+def _continues(before: sqlite3.Row | None, row: sqlite3.Row) -> bool:
+    if before is None or before["seq"] + 1 != row["seq"]:
+        return True  # Nothing to compare with.
+    return bool(chain_hash(before["hash"], row["bytes"]) == row["hash"])
+
+
+def _decoded(row: sqlite3.Row) -> Entry | None:
     try:
-        entry = decode_entry(bytes(row["bytes"]))
-    except (CodecError, LoyaltyError, TypeError):
+        entry = decode_entry(row["bytes"])
+    except (CodecError, LoyaltyError):
         return None
-    if entry.seq != row["seq"]:
-        return None
-    return SalvagedEntry(
-        entry=entry, hash=row["hash"], member_id=row["member_id"], points=row["points"], sealed=row["sealed"]
-    )
+    return entry if entry.seq == row["seq"] else None
 
 
-def _rows(connection: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
-    """Read a table from its beginning to the damage, and from its end back to it."""
-    forward = _until_damage(connection, f"SELECT * FROM {table}")
-    if forward.whole:
-        return forward.rows
-    key = _key(connection, table)
-    backward = _until_damage(connection, f"SELECT * FROM {table} ORDER BY {key} DESC")
-    seen = {tuple(row) for row in forward.rows}
-    return forward.rows + [row for row in backward.rows if tuple(row) not in seen]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    rows: list[sqlite3.Row]
-    whole: bool
-
-
-def _until_damage(connection: sqlite3.Connection, query: str) -> _Part:
-    rows: list[sqlite3.Row] = []
+def _rows(connection: sqlite3.Connection, table: str) -> Iterator[sqlite3.Row]:
+    """Give a table's rows from its beginning to the damage, and from its end back to it; some perhaps twice."""
     try:
-        for row in connection.execute(query):
-            rows.append(row)  # One by one: what was read before the damage is kept.
+        yield from connection.execute(f"SELECT * FROM {table}")
     except sqlite3.Error as error:
-        _log.warning("salvage: %s stops after %d rows: %s", query, len(rows), error)
-        return _Part(rows, whole=False)
-    return _Part(rows, whole=True)
+        _log.warning("salvage: not all of %s can be read: %s", table, error)
+        with suppress(sqlite3.Error):
+            yield from connection.execute(f"SELECT * FROM {table} ORDER BY {_backward(connection, table)}")
 
 
-def _key(connection: sqlite3.Connection, table: str) -> str:
-    columns: Sequence[sqlite3.Row] = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    keys = [column["name"] for column in columns if column["pk"]]
-    return " DESC, ".join(keys)
+def _backward(connection: sqlite3.Connection, table: str) -> str:
+    columns: list[Any] = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    return ", ".join(f"{column['name']} DESC" for column in columns if column["pk"])
+
+
+def _is_readable(fact: sqlite3.Row) -> bool:
+    """Whether a single fact is what its name promises: damage may leave a row readable and senseless."""
+    try:
+        if fact["name"] in ("watermark", "floor_seq"):
+            return int(fact["value"]) >= 0
+        if fact["name"] in ("central_time_seen", "contact_at"):
+            return datetime.fromisoformat(fact["value"]).tzinfo is not None
+    except ValueError:
+        return False
+    return isinstance(fact["value"], str)

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,9 @@ from sync.identity import Identity
 from sync.journal import watermark
 from sync.migrations import migrate
 from sync.pruning import Prune
+from sync.replacement import Replacement, finish_replacements
 from sync.reserve import Reserve
-from sync.salvage import Salvage, read_damaged, set_aside, take_up
+from sync.salvage import Salvage, read_damaged, take_up
 from sync.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
 from sync.statements import PinnedConnection
 from sync.transaction import Head, Transaction
@@ -45,6 +46,7 @@ __all__ = ["Command", "Hooks", "Result", "Store", "StoreRefused", "report_damage
 
 Command = Callable[[Transaction], Any]
 PAGES_GIVEN_BACK = 512
+FAILURES = (SQLAlchemyError, sqlite3.Error, OSError, StoreRefused)
 
 _log = logging.getLogger(__name__)
 
@@ -81,26 +83,14 @@ class Store:
         self._hooks = hooks or Hooks()
         self._head: Head | None = None
         self._full = False
+        self._damage: Exception | None = None
 
     def open(self) -> None:
         """Open the file: as it is, brought up to date, salvaged, or as a new journal. Raises StoreRefused."""
         try:
             self._open()
-        except StoreRefused:
-            self.close()
-            raise
-        except (DBAPIError, sqlite3.Error) as error:
-            if is_damage(error):
-                self._replace_damaged(error)
-            elif is_full(error) and self._reserve is not None and self._reserve.give_up():
-                self._open()
-                self._full = True
-            else:
-                self.close()
-                raise StoreRefused(
-                    f"{self._path} cannot be opened ({_reason(error)}): check that the directory exists, may be "
-                    "written and has room"
-                ) from None
+        except FAILURES as error:
+            self._open_again(error)
         if self._reserve is not None and not self._full:
             self._reserve.fill()
 
@@ -125,9 +115,22 @@ class Store:
         """What keeps the journal from being written, with the remedy; empty when nothing does."""
         return "the disk is full, nothing can be recorded: free space on it" if self._full else ""
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection for short reads of one consistent state; it cannot write."""
-        return self._database.reading()
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for short reads of one consistent state; it cannot write. Raises JournalUnavailable.
+
+        Damage that a reader meets is noted; the writer replaces the file before its next commands.
+        """
+        database = self._database
+        try:
+            with database.reading() as connection:
+                yield connection
+        except DBAPIError as error:
+            if not is_damage(error) or self._path is None:
+                raise
+            if database is self._database:
+                self._damage = error
+            raise JournalUnavailable("the journal is damaged and will be replaced: try again in a moment") from None
 
     def is_sound(self) -> bool:
         """Check the whole file, on a reading connection; from any thread. `report_damage` says what was found."""
@@ -143,34 +146,69 @@ class Store:
         """
         if self._full and self._reserve is not None and self._reserve.fill():
             self._full = False
-        if self._full:
-            return self._transact_on_reserve(commands)
         try:
-            return self._transact(commands)
-        except (SQLAlchemyError, sqlite3.Error) as error:
+            if self._damage is not None:
+                self._replace_damaged(self._damage)
+            if not self._full:
+                return self._transact(commands)
+        except FAILURES as error:
             return self._failed(error, commands)
+        return self._transact_on_reserve(commands)
 
     def _open(self) -> None:
+        """Open the file and read the head; the store is open where there is a head."""
+        if self._path is not None:
+            finish_replacements(self._path)
+            _refuse_truncated(self._path)
         self._database.connect()
         version = self._database.scalar("PRAGMA user_version")
         if version == 0:
-            self._create(None)
+            self._create(self._database.writer)
         elif version < SCHEMA_VERSION:
             migrate(self._database.writer, version)
         self._check_owner()
-        self._head = None
+        with self._database.writer.begin():
+            self._head = _read_head(self._database.writer)
+
+    def _open_again(self, error: Exception) -> None:
+        """Open once more, with a new file for a damaged one or with the reserve's space. Raises StoreRefused."""
+        try:
+            if is_damage(error) and self._path is not None:
+                self._replace_damaged(error)
+            elif is_full(error) and self._give_up_reserve():
+                self._open()
+            else:
+                raise error
+        except FAILURES as final:
+            self._database.abandon()
+            self.close()
+            if isinstance(final, StoreRefused):
+                raise
+            raise StoreRefused(
+                f"{self._path} cannot be opened ({_reason(final)}): check that the directory exists, may be "
+                "written and has room"
+            ) from None
+
+    def _give_up_reserve(self) -> bool:
+        self._full = self._reserve is not None and self._reserve.give_up()
+        return self._full
 
     def _failed(self, error: Exception, commands: Sequence[Command]) -> list[Result]:
         _log.error("the journal cannot be written: %s", _reason(error))
         if is_damage(error) and self._path is not None:
-            self._replace_damaged(error)
-            text = "the journal was damaged and has been replaced: retry with the same receipt key"
-            return [Result(error=OutcomeUnknown(text)) for _ in commands]
-        self._recover()
+            try:
+                self._replace_damaged(error)
+            except FAILURES as again:
+                error = again
+            else:
+                text = "the journal was damaged and has been replaced: retry with the same receipt key"
+                return [Result(error=OutcomeUnknown(text)) for _ in commands]
         if is_full(error) and self._reserve is not None:
             self._full = True
             self._reserve.give_up()
+            self._recover()
             return self._transact_on_reserve(commands)
+        self._recover()
         text = f"the journal cannot be written ({_reason(error)}): sell on, record the sale later"
         return [Result(error=JournalUnavailable(text)) for _ in commands]
 
@@ -179,7 +217,7 @@ class Store:
         allowed = [command for command in commands if getattr(command, "uses_reserve", False)]
         try:
             results = iter(self._transact(allowed) if allowed else [])
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except FAILURES as error:
             _log.error("the reserve does not suffice: %s", _reason(error))
             self._recover()
             allowed, results = [], iter(())
@@ -187,11 +225,12 @@ class Store:
         return [next(results) if command in allowed else refused for command in commands]
 
     def _transact(self, commands: Sequence[Command]) -> list[Result]:
+        if self._head is None:
+            self._open()
+        assert self._head is not None, "an open store has a head"
         connection = self._database.writer
         transaction = connection.begin()
         try:
-            if self._head is None:
-                self._head = _read_head(connection)
             scope = Transaction(PinnedConnection(connection), self._head, self._identity, self._host)
             results = [_run(scope, command) for command in commands]
             self._hooks.before_commit(commands)
@@ -210,31 +249,46 @@ class Store:
         self._head = scope.head
         self._hooks.after_commit(commands)
         if any(isinstance(command, Prune) for command in commands):
-            self._database.give_back(PAGES_GIVEN_BACK)
+            self._give_back()
         return results
 
+    def _give_back(self) -> None:
+        """Give free pages back to the file system; the commit stands, so that no caller hears of a failure."""
+        try:
+            self._database.give_back(PAGES_GIVEN_BACK)
+        except sqlite3.Error as error:
+            _log.warning("free pages stay in the file: %s", error)
+
     def _recover(self) -> None:
-        """Reopen the writing connection; the head is read again."""
+        """Reopen the file and read the head again; where that fails, the next commands try it."""
         self._head = None
         if self._path is None:
             self._database.writer.rollback()  # Closing would throw the database away.
+            self._head = _read_head(self._database.writer)
             return
         try:
-            self._database.connect()
-        except (SQLAlchemyError, sqlite3.Error, OSError, StoreRefused) as error:
-            _log.error("the journal cannot be reopened: %s", error)
+            self._open()
+        except FAILURES as error:
+            _log.error("the journal cannot be reopened: %s", _reason(error))
 
     def _replace_damaged(self, error: Exception) -> None:
+        """Build a new journal from what can be read of the damaged one, and put it in its place."""
         assert self._path is not None, "a database in memory has no file to set aside"
-        self.close()
-        aside = set_aside(self._path, self._host.now())
-        _log.error("%s is damaged (%s); it is kept as %s", self._path, _reason(error), aside)
-        self._database.connect()
-        self._create(read_damaged(aside))
+        self._head = None
+        self._database.abandon()
+        replacement = Replacement.begun(self._path, self._host.now())
+        _log.error("%s is damaged (%s); it is kept as %s", self._path, _reason(error), replacement.aside)
+        building = Database(replacement.building)
+        try:
+            self._create(building.writer, read_damaged(self._path), replacement.aside)
+        finally:
+            building.close()
+        replacement.finish()
+        self._damage = None
+        self._open()
 
-    def _create(self, salvage: Salvage | None) -> None:
+    def _create(self, connection: Connection, salvage: Salvage | None = None, aside: Path | None = None) -> None:
         """Make the tables and the journal's first entry, and take up what was salvaged, in one transaction."""
-        connection = self._database.writer
         journal = self._host.new_id()
         previous_hash = None if salvage is None else salvage.head_hash
         with connection.begin():
@@ -252,8 +306,8 @@ class Store:
                 previous_hash=None if previous_hash is None else previous_hash.hex(),
             )
             scope.append("journal_opened", body)
-            if salvage is not None:
-                take_up(scope, salvage)
+            if salvage is not None and aside is not None:
+                take_up(scope, salvage, aside)
 
     def _check_owner(self) -> None:
         """Refuse another terminal's journal: entries of two terminals in one chain fit nobody."""
@@ -288,6 +342,13 @@ def _read_head(connection: Connection) -> Head:
     journal = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'journal'").scalar_one()
     row = connection.exec_driver_sql("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").one()
     return Head(seq=row.seq, hash=row.hash, journal=journal)
+
+
+def _refuse_truncated(path: Path) -> None:
+    """SQLite takes an empty file for a new one and deletes its log: with a log, it is a journal that was cut off."""
+    log = path.with_name(path.name + "-wal")
+    if path.exists() and path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0:
+        raise DamageFound("the file is empty, its write-ahead log is not")
 
 
 def _reason(error: BaseException) -> str:

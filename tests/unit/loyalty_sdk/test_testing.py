@@ -320,11 +320,12 @@ def test_nothing_comes_back_twice(till: Till) -> None:
         till.reverse_sale("return", "4", original=sale)
 
 
-@pytest.mark.parametrize("lines", [[], [ReturnLine(line=3, quantity=Decimal(1))]])
-def test_lines_that_are_not_there_do_not_come_back(till: Till, lines: list[ReturnLine]) -> None:
+def test_lines_that_are_not_there_do_not_come_back(till: Till) -> None:
     sale = till.record_sale(BASKET, "1", paid(2_300))
     with pytest.raises(ReversalRefused):
-        till.reverse_sale("return", "2", original=sale, lines=lines)
+        till.reverse_sale("return", "2", original=sale, lines=[ReturnLine(line=3, quantity=Decimal(1))])
+    with pytest.raises(InvalidRequest, match="lines is empty"):
+        till.reverse_sale("return", "2", original=sale, lines=[])
 
 
 def test_one_line_may_be_named_in_parts(till: Till) -> None:
@@ -346,7 +347,7 @@ def test_a_reversal_is_not_reversed(till: Till) -> None:
 
 
 def test_what_is_paid_back_is_positive(till: Till) -> None:
-    with pytest.raises(BasketInvalid, match="above 0"):
+    with pytest.raises(InvalidRequest, match="above 0"):
         till.reverse_sale("unlinked_return", "1", basket=BASKET, tenders=paid(-2_300))
     mixed = Basket.of("EUR", Line.of("A", 500), Line.of("B", 100, -1))
     with pytest.raises(ReversalRefused, match="positive quantities"):
