@@ -133,6 +133,9 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "loyalty-central member show 2000000000015",
     )
     show.add_argument("member", metavar="ALIAS_OR_ID")
+    show.add_argument(
+        "--latest", type=int, default=20, metavar="N", help="grants, entries and transfers to show, at most 1000 (20)"
+    )
 
 
 def _add_programme(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -157,7 +157,7 @@ async def _member_list(options: Options, central: Central, tenant: str) -> None:
 async def _member_show(options: Options, central: Central, tenant: str) -> None:
     def work(connection: Any) -> dict[str, Any]:
         member_id = members.find_member(connection, central.capabilities, tenant, options.member)
-        return members.member_report(connection, central.capabilities, tenant, member_id)
+        return members.member_report(connection, central.capabilities, tenant, member_id, options.latest)
 
     report = await central.database.read(work)
     if options.json:

@@ -121,8 +121,10 @@ def member_rows(connection: Connection, capabilities: Capabilities, tenant: str)
     return _described(connection, capabilities, tenant, found)
 
 
-def member_report(connection: Connection, capabilities: Capabilities, tenant: str, member_id: str) -> dict[str, Any]:
-    """Return one member with balance, grants, entries and transfers, the latest HISTORY_MAX of each."""
+def member_report(
+    connection: Connection, capabilities: Capabilities, tenant: str, member_id: str, latest: int
+) -> dict[str, Any]:
+    """Return one member with balance, and the `latest` (HISTORY_MAX at most) grants, entries and transfers."""
     found = list(connection.execute(_with_balances(tenant).where(members.c.member_id == member_id)))
     (report,) = _described(connection, capabilities, tenant, found)
     report["grants"] = _latest(
@@ -140,6 +142,7 @@ def member_report(connection: Connection, capabilities: Capabilities, tenant: st
         )
         .where(grants.c.tenant == tenant, grants.c.member_id == member_id)
         .order_by(grants.c.issued_at.desc(), grants.c.grant_id.desc()),
+        latest,
     )
     report["entries"] = _latest(
         connection,
@@ -155,6 +158,7 @@ def member_report(connection: Connection, capabilities: Capabilities, tenant: st
         )
         .where(entries.c.tenant == tenant, entries.c.member_id == member_id)
         .order_by(entries.c.effective_at.desc(), entries.c.terminal, entries.c.journal, entries.c.seq.desc()),
+        latest,
     )
     report["transfers"] = _latest(
         connection,
@@ -169,12 +173,13 @@ def member_report(connection: Connection, capabilities: Capabilities, tenant: st
         )
         .where(transfers.c.tenant == tenant, transfers.c.member_id == member_id)
         .order_by(transfers.c.effective_at.desc(), transfers.c.id.desc()),
+        latest,
     )
     return report
 
 
-def _latest(connection: Connection, query: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(query.limit(HISTORY_MAX)).mappings()]
+def _latest(connection: Connection, query: Any, latest: int) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(query.limit(min(latest, HISTORY_MAX))).mappings()]
 
 
 def _with_balances(tenant: str) -> Any:
