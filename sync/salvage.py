@@ -75,7 +75,7 @@ def take_up(transaction: Transaction, salvage: Salvage, aside: Path) -> None:
         transaction.execute("CREATE INDEX receipts_taken_up ON receipts (entry_id)")
         for row in _journal_rows(connection, salvage.facts):
             if row["seq"] > salvage.watermark:
-                _record_again(transaction, row, included)
+                _record_again(transaction, row, _sealed(connection, row["seq"]), included)
             else:
                 _carry_points(transaction, row, included)
         transaction.execute("DROP INDEX receipts_taken_up")
@@ -105,26 +105,20 @@ def _carry_points(transaction: Transaction, row: sqlite3.Row, included: dict[str
         )
 
 
-def _record_again(transaction: Transaction, row: sqlite3.Row, included: dict[str, int]) -> None:
+def _record_again(transaction: Transaction, row: sqlite3.Row, sealed: bytes | None, included: dict[str, int]) -> None:
     """Append an entry once more under its own id; only its journal and place in it are new."""
     entry = _decoded(row)
     if entry is None or entry.kind == "journal_opened":
         return
     shown = included.get(row["member_id"], 0) < row["seq"]
     again = transaction.append_again(
-        entry, sealed=row["sealed"], member_id=row["member_id"], points=row["points"] if shown else 0
+        entry, sealed=sealed, member_id=row["member_id"], points=row["points"] if shown else 0
     )
     transaction.execute("UPDATE receipts SET seq = ? WHERE entry_id = ?", (again.seq, uuid.UUID(entry.id).bytes))
     original = entry.body.original if isinstance(entry.body, ReversalBody) else None
     known = None if original is None else find_receipt(transaction.connection, original)
     if known is not None and known.seq:
         transaction.execute("INSERT INTO reversals VALUES (?, ?)", (known.seq, again.seq))
-
-
-def _number(aside: Path) -> int:
-    """The number in the name of a database that was set aside; 0 where somebody named it otherwise."""
-    text = aside.name.partition(".damaged-")[2].partition("-")[0]
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -189,14 +183,20 @@ def _last_row(connection: sqlite3.Connection, facts: dict[str, str]) -> sqlite3.
 def _read(connection: sqlite3.Connection, first: int, last: int) -> list[sqlite3.Row] | None:
     try:
         rows = connection.execute(
-            "SELECT e.seq, e.bytes, e.hash, e.member_id, e.points,"
-            " (SELECT sealed FROM attachments a WHERE a.seq = e.seq) AS sealed"
-            " FROM entries e WHERE e.seq BETWEEN ? AND ? ORDER BY e.seq",
+            "SELECT seq, bytes, hash, member_id, points FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq",
             (first, last),
         ).fetchall()
     except sqlite3.Error:
         return None
     return [row for row in rows if isinstance(row["bytes"], bytes) and isinstance(row["hash"], bytes)]
+
+
+def _sealed(connection: sqlite3.Connection, seq: int) -> bytes | None:
+    """The attachment beside an entry; an entry goes on without one that cannot be read."""
+    with suppress(sqlite3.Error):
+        row = connection.execute("SELECT sealed FROM attachments WHERE seq = ?", (seq,)).fetchone()
+        return row["sealed"] if row is not None and isinstance(row["sealed"], bytes) else None
+    return None
 
 
 def _continues(before: sqlite3.Row | None, row: sqlite3.Row) -> bool:

@@ -264,7 +264,8 @@ class Store:
         self._head = None
         if self._path is None:
             self._database.writer.rollback()  # Closing would throw the database away.
-            self._head = _read_head(self._database.writer)
+            with self._database.writer.begin():
+                self._head = _read_head(self._database.writer)
             return
         try:
             self._open()

@@ -144,8 +144,8 @@ class GrantLife(RuleBasedStateMachine):
             | {"redemptions_per_member_max": 100, "hours_since_contact_max": 1_000}
         )
         self.memory.store_programme()
-        self.balance_told = 2_000
-        self.memory.know(self.balance_told)
+        self.balance_told = 10_000
+        self.memory.know(self.balance_told, self.memory.grant(450, hours=100), self.memory.grant(350, hours=200))
         self.revision = 1
         self.own_points = 0
         self.open: dict[str, Hold] = {}
@@ -157,7 +157,7 @@ class GrantLife(RuleBasedStateMachine):
         if hasattr(self, "memory"):
             self.memory.store.close()
 
-    @rule(points=st.integers(1, 350), hours=st.integers(1, 100))
+    @rule(points=st.integers(90, 350), hours=st.integers(1, 100))
     def central_grants(self, points: int, hours: int) -> None:
         """A contact brings a grant and a snapshot that contains all entries so far."""
         self.balance_told += self.own_points
@@ -167,6 +167,7 @@ class GrantLife(RuleBasedStateMachine):
         head_seq = len(self.memory.chain())
         self.memory.know(self.balance_told, grant, revision=self.revision, includes_seq=head_seq)
 
+    @precondition(lambda self: free(self.memory) >= 100 or not self.sales)
     @rule(count=st.integers(1, 3), online=st.booleans())
     def hold(self, count: int, online: bool) -> None:
         free_before = free(self.memory)
@@ -191,6 +192,7 @@ class GrantLife(RuleBasedStateMachine):
         self._count(sale.points_earned - sale.points_redeemed)
         self.sales.append(sale)
 
+    @precondition(lambda self: len(self.sales) < 3)
     @rule()
     def sell(self) -> None:
         sale = self.memory.sell()
@@ -269,4 +271,4 @@ class GrantLife(RuleBasedStateMachine):
 
 
 TestGrantLife = GrantLife.TestCase
-TestGrantLife.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestGrantLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
