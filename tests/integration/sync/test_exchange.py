@@ -128,11 +128,16 @@ def test_a_feed_whose_cursor_stands_still_is_not_followed(memory: TerminalMemory
     terminal = Terminal.of(memory, central, replace(FAST, changes_ms=600_000, changes_after_upload_ms=600_000))
     pages = [lambda central, received: Reply(body=dumps(central.memory_changes(more=True, cursor="7")))] * 100
     central.fail("/changes", *pages)
+
+    def asked() -> int:
+        return len([received for received in central.received if "/changes" in received.path])
+
     terminal.exchange.start()
+    wait_until(lambda: asked() >= 2)
     terminal.wait_drained()
     terminal.exchange.stop()
     terminal.writer.stop()
-    assert len([received for received in central.received if "/changes" in received.path]) == 2
+    assert asked() == 2
 
 
 def test_a_full_page_is_followed_by_the_next(terminal: Terminal) -> None:
