@@ -50,10 +50,11 @@ def receipt_key_of(request: SaleRequest | ReversalRequest) -> ReceiptKey:
 def request_digest(identity: Identity, request: SaleRequest | ReversalRequest) -> bytes:
     """Return the digest that tells a retry from another request (Law 5).
 
-    Keyed, because the request may hold a card number that nobody shall find by trying. The cashier is left out: a
-    retry after a change of shift is a retry.
+    Keyed, because the request may hold a card number that nobody shall find by trying. The cashier is left out, since a
+    retry after a change of shift is a retry, and so is the time: a sale whose answer was lost may come again later
+    with the time at which it happened.
     """
-    plain = replace(request, context=replace(request.context, cashier="-"))
+    plain = replace(request, context=replace(request.context, cashier="-"), occurred_at=None)
     return hmac.digest(identity.alias_key, dumps(plain), hashlib.sha256)
 
 

@@ -204,6 +204,7 @@ def test_sigterm_ends_the_agent_cleanly(shop: Shop) -> None:
     sock, journal = shop.agent.folder / "agent.sock", shop.agent.folder / "journal.db"
     assert stat.S_IMODE(sock.stat().st_mode) == 0o600
     till.record_sale(BASKET, "0001", CASH)
+    await_drained(till)
     assert shop.agent.terminate() == 0, shop.agent.log
     assert not sock.exists()
     assert not journal.with_name("journal.db-wal").exists(), "the write-ahead log is folded into the file"
