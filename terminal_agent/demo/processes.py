@@ -14,12 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
-from typing import Self
+from typing import IO, Self
 
 __all__ = ["Agent", "Central", "ProcessFailed", "Processes", "wait_until"]
 
@@ -49,36 +49,68 @@ class Processes:
     """Every process that was started; leaving the context ends them, on errors, Ctrl-C, SIGTERM and SIGHUP too."""
 
     def __init__(self) -> None:
-        self._running: list[Process] = []
+        self._running: list[subprocess.Popen[str]] = []
         self._undo = ExitStack()
         self._environment = dict(os.environ)
+        self._shielded = False
+        self._signal = 0
 
     def start(self, command: Sequence[str], log: Path, ready: str, timeout_s: float = READY_TIMEOUT_S) -> Process:
         """Start a program and wait until it prints a line that starts with `ready`. Raises ProcessFailed."""
-        process = Process(command, log, self._environment)
-        self._running.append(process)
+        with log.open("a", encoding="utf-8") as file:
+            offset = file.tell()
+            popen = self._open(command, stdout=file, stderr=subprocess.STDOUT)
+        process = Process(popen, Path(command[0]).name, log, offset)
         process.await_line(ready, timeout_s)
         return process
 
     def run(self, command: Sequence[str]) -> str:
         """Run a command to its end and return what it printed. Raises ProcessFailed."""
         shown = " ".join([Path(command[0]).name, *command[1:3]])
+        popen = self._open(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            done = subprocess.run(
+            out, err = popen.communicate(timeout=COMMAND_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            _kill(popen)
+            popen.communicate()
+            raise ProcessFailed(f"{shown} … did not end within {COMMAND_TIMEOUT_S:g} s") from None
+        if popen.returncode:
+            said = (err or out).strip() or "(nothing)"
+            raise ProcessFailed(f"{shown} … ended with status {popen.returncode} and said:\n    {said}")
+        return out
+
+    def _open(self, command: Sequence[str], *, stdout: IO[str] | int, stderr: int) -> subprocess.Popen[str]:
+        """Start a program, in a session of its own, so that Ctrl-C at the terminal reaches it in our order only."""
+        with self._shield():
+            popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=stdout,
+                stderr=stderr,
                 text=True,
-                check=False,
                 env=self._environment,
-                timeout=COMMAND_TIMEOUT_S,
+                start_new_session=True,
             )
-        except subprocess.TimeoutExpired:
-            raise ProcessFailed(f"{shown} … did not end within {COMMAND_TIMEOUT_S:g} s") from None
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip() or "(nothing)"
-            raise ProcessFailed(f"{shown} … ended with status {done.returncode} and said:\n    {said}")
-        return done.stdout
+            self._running.append(popen)
+        return popen
+
+    @contextmanager
+    def _shield(self) -> Iterator[None]:
+        """Let a signal wait: one that came in the middle of starting or ending a program would leave it running."""
+        self._shielded = True
+        try:
+            yield
+        finally:
+            self._shielded = False
+            if self._signal:
+                self._leave(self._signal, None)
+
+    def _leave(self, number: int, _: FrameType | None) -> None:
+        self._signal = number
+        if self._shielded:
+            return
+        self._signal = 0
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     def _keep_bytecode(self) -> None:
         """Where no bytecode may be written, keep it in a folder of our own: else every start would compile anew."""
@@ -91,39 +123,35 @@ class Processes:
     def __enter__(self) -> Self:
         self._keep_bytecode()
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                self._undo.callback(signal.signal, number, signal.signal(number, _leave))
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self._undo.callback(signal.signal, number, signal.signal(number, self._leave))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._running:
-            process.kill()
-        self._undo.close()
+        with self._shield():
+            for popen in self._running:
+                _kill(popen)
+            self._undo.close()
 
 
-def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+def _kill(popen: subprocess.Popen[str]) -> None:
+    """End a program with SIGKILL, as a power cut would, and all that it started."""
+    if popen.poll() is None:
+        os.killpg(popen.pid, signal.SIGKILL)
+    popen.wait()
 
 
 class Process:
-    """One started program, in a session of its own, so that Ctrl-C at the terminal reaches it in our order only."""
+    """A program that was started, and what it wrote to its log since."""
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        self._name = Path(command[0]).name
+    def __init__(self, popen: subprocess.Popen[str], name: str, log: Path, offset: int) -> None:
+        self._popen = popen
+        self._name = name
         self._log = log
+        self._offset = offset
         self.line = ""
-        with log.open("ab") as file:
-            self._offset = file.tell()
-            self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
 
     @property
     def is_running(self) -> bool:
@@ -142,9 +170,7 @@ class Process:
 
     def kill(self) -> None:
         """End it with SIGKILL, as a power cut would, and all that it started."""
-        if self.is_running:
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
+        _kill(self._popen)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End it with SIGTERM. Raises ProcessFailed where it does not end in time; it is killed then."""

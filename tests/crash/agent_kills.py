@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -32,7 +32,7 @@ from loyalty_sdk.ids import uuid7
 from loyalty_sdk.model import Hold, Member, Sale
 from loyalty_sdk.till import RetryPolicy, Till
 from terminal_agent.demo.acknowledged import AcknowledgedList, read_acknowledged
-from terminal_agent.demo.processes import Agent, Central, Process, Processes, wait_until
+from terminal_agent.demo.processes import Agent, Central, Processes, wait_until
 from tests.crash import rig
 from tests.crash.audit import Fault
 from tests.crash.check import check_directory
@@ -108,9 +108,11 @@ class _Run:
         if self._random.random() < START_SHARE:
             # The demo's Agent waits until it is ready; this one is not to become so.
             command = [str(_PROGRAM), "run", "--directory", str(self._agent.directory)]
-            process = Process(command, self._agent.directory / "agent.log", os.environ)
+            with (self._agent.directory / "agent.log").open("ab") as log:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
             time.sleep(self._random.uniform(0, START_S_MAX))
             process.kill()
+            process.wait()
             self._result.kills_at_start += 1
         else:
             self._agent.start()

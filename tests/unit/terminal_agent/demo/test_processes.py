@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,25 @@ def test_no_orphan_is_left_by_a_signal(tmp_path: Path, number: signal.Signals) -
         parent.send_signal(number)
         parent.wait(20)
     wait_until(lambda: not is_alive(child), "the child to end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_in_the_middle_of_a_start_waits_for_its_end(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        started.append(popen(*arguments, **options))
+        signal.raise_signal(number)
+        return started[0]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises((KeyboardInterrupt, SystemExit)), Processes() as running:
+        running.run(program(SERVES))
+    assert started[0].returncode == -signal.SIGKILL
+    started[0].communicate()
 
 
 def test_a_program_that_is_not_installed_is_told() -> None:
