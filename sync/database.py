@@ -122,7 +122,7 @@ class Database:
         guard = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, check_same_thread=False)
         try:
             guard.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             guard.close()  # What is wrong with the file, the writing connection will tell.
         else:
             self._guard = guard
@@ -165,16 +165,23 @@ class Database:
     def _prepare_writer(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         try:
-            _refuse_foreign(connection, self.path)
+            is_new = _refuse_foreign(connection, self.path)
             for pragma in PRAGMAS:
-                connection.execute(pragma)
+                # It writes to the file even where it changes nothing: not on every start, and not on a full disk.
+                if is_new or "auto_vacuum" not in pragma:
+                    connection.execute(pragma)
         except BaseException:
             connection.close()  # Now, while the guard keeps it from folding the log into a file that is not ours.
             raise
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file is damaged, or none of its own."""
+    """Whether SQLite says that the file is damaged, or none of its own.
+
+    Where it quotes the damage in its message, sqlite3 cannot read that and raises UnicodeDecodeError instead.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = _extended_code(error)
     return code is not None and code & PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -191,8 +198,8 @@ def _extended_code(error: BaseException) -> int | None:
     return code
 
 
-def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> None:
-    """Refuse a file that is not ours before anything is written to it. Raises StoreRefused."""
+def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> bool:
+    """Refuse a file that is not ours before anything is written to it; say whether it is new. Raises StoreRefused."""
     if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
         wanted = ".".join(map(str, SQLITE_VERSION_MIN))
         raise StoreRefused(
@@ -207,6 +214,7 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> None:
             f"{path} is not a journal of this release (its version is {version}, ours {SCHEMA_VERSION}): "
             "install the release that wrote it, or choose another data directory"
         )
+    return not ours
 
 
 def _prepare_reader(connection: sqlite3.Connection, _record: object) -> None:

@@ -19,6 +19,15 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "DROP INDEX entries_by_member",
         "CREATE INDEX entries_by_member ON entries (member_id, seq, points) WHERE member_id IS NOT NULL",
         "ALTER TABLE receipts ADD COLUMN points_redeemed INTEGER NOT NULL DEFAULT 0",
+        # A retry after the entry was pruned is answered from here.
+        """UPDATE receipts SET points_redeemed = (
+            SELECT coalesce(
+                json_extract(CAST(e.bytes AS TEXT), '$.body.redemption.points'),
+                json_extract(CAST(e.bytes AS TEXT), '$.body.points_credited'),
+                0)
+            FROM entries e WHERE e.seq = receipts.seq)
+        WHERE seq IN (
+            SELECT seq FROM entries WHERE kind = 'reversal' OR instr(bytes, CAST('"redemption":{' AS BLOB)) > 0)""",
     ),
 }
 

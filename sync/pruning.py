@@ -16,7 +16,9 @@ from sync.transaction import Transaction
 __all__ = ["Prune"]
 
 ENTRIES_MAX = 1_000
-ROWS_MAX = 1_000
+GRANTS_MAX = 1_000
+# In the bytes of every entry that ended a hold, and of hardly any other.
+HOLD_MARK = b'"hold_id":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,9 @@ class Prune:
         floor = int(transaction.meta("floor_seq") or 0)
         target = self._target(transaction, floor, cutoff)
         if target > floor:
+            _drop_holds(transaction, target)
             _drop_entries(transaction, target)
-        _drop_settled(transaction, cutoff)
+        _drop_grants(transaction, cutoff)
         return target - floor
 
     def _target(self, transaction: Transaction, floor: int, cutoff: str) -> int:
@@ -74,18 +77,27 @@ def _drop_entries(transaction: Transaction, target: int) -> None:
     transaction.set_meta(floor_seq=str(target), floor_hash=digest.hex())
 
 
-def _drop_settled(transaction: Transaction, cutoff: str) -> None:
-    """Drop holds that ended and grants that were closed before the cutoff."""
-    holds = "SELECT hold_id FROM holds WHERE state <> 'open' AND unixepoch(created_at) <= unixepoch(?) LIMIT ?"
-    transaction.execute(f"DELETE FROM hold_grants WHERE hold_id IN ({holds})", (cutoff, ROWS_MAX))
-    transaction.execute(
-        "DELETE FROM holds WHERE state <> 'open' AND unixepoch(created_at) <= unixepoch(?)"
-        " AND hold_id NOT IN (SELECT hold_id FROM hold_grants)",
-        (cutoff,),
-    )
+def _drop_holds(transaction: Transaction, target: int) -> None:
+    """Drop the holds that entries up to `target` ended: with the entry, whatever the clock said when it was made."""
+    ended = transaction.execute(
+        "SELECT coalesce(json_extract(text, '$.body.redemption.hold_id'), json_extract(text, '$.body.hold_id')) FROM"
+        " (SELECT CAST(bytes AS TEXT) AS text FROM entries WHERE seq <= ? AND instr(bytes, ?) > 0)",
+        (target, HOLD_MARK),
+    ).all()
+    for (hold_id,) in ended:
+        row = (hold_id,)
+        transaction.execute(
+            "DELETE FROM hold_grants WHERE hold_id = (SELECT hold_id FROM holds WHERE hold_id = ? AND state <> 'open')",
+            row,
+        )
+        transaction.execute("DELETE FROM holds WHERE hold_id = ? AND state <> 'open'", row)
+
+
+def _drop_grants(transaction: Transaction, cutoff: str) -> None:
+    """Drop closed grants that ended before the cutoff; both are central's times."""
     transaction.execute(
         "DELETE FROM grants WHERE grant_id IN (SELECT g.grant_id FROM grants g WHERE g.state = 'closed'"
         " AND unixepoch(g.not_after) <= unixepoch(?)"
         " AND NOT EXISTS (SELECT 1 FROM hold_grants h WHERE h.grant_id = g.grant_id) LIMIT ?)",
-        (cutoff, ROWS_MAX),
+        (cutoff, GRANTS_MAX),
     )

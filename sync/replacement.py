@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ class Replacement:
     @classmethod
     def begun(cls, path: Path, now: datetime) -> Replacement:
         """Begin one, with nothing of an earlier attempt in the way."""
-        replacement = cls(path, now.strftime("%Y%m%dT%H%M%S"))
+        replacement = cls(path, _free_stamp(path, now.strftime("%Y%m%dT%H%M%S")))
         for companion in COMPANIONS:
             _beside(replacement.building, companion).unlink(missing_ok=True)
         return replacement
@@ -65,6 +66,12 @@ def finish_replacements(path: Path) -> None:
         _sync_names(path)
         ready.rename(path)
         _sync_names(path)
+
+
+def _free_stamp(path: Path, time: str) -> str:
+    """The time, with a number where that name is taken: a till whose clock starts anew finds the same time again."""
+    stamps = (time if number == 1 else f"{time}-{number}" for number in itertools.count(1))
+    return next(stamp for stamp in stamps if not Replacement(path, stamp).aside.exists())
 
 
 def _beside(path: Path, companion: str) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from loyalty_sdk.codec import CodecError
+from loyalty_sdk.codec import INTEGER_MAX, CodecError
 from loyalty_sdk.envelope import Entry, ReversalBody, chain_hash, decode_entry
 from loyalty_sdk.errors import LoyaltyError
 from sync.journal import find_receipt
@@ -29,10 +29,11 @@ __all__ = ["Salvage", "read_damaged", "take_up"]
 
 STRIDE_ROWS = 64
 MISSES_MAX = 4_096
+LOST = -1
+# Where SQLite quotes damage in its message, sqlite3 cannot read that.
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 CARRIED_FACTS = ("epoch", "central_time_seen", "contact_at")
 CARRIED_TABLES = ("programmes", "snapshots", "aliases", "grants", "holds", "hold_grants", "receipts")
-# Seqs are those of the old journal: receipts lead to no entry until it is recorded again, snapshots contain none.
-FORGOTTEN = {"receipts": {"seq": 0}, "snapshots": {"includes_seq": 0}}
 
 _log = logging.getLogger(__name__)
 
@@ -71,30 +72,48 @@ def take_up(transaction: Transaction, salvage: Salvage, aside: Path) -> None:
     facts = {name: salvage.facts[name] for name in CARRIED_FACTS if name in salvage.facts}
     transaction.set_meta(**facts)
     with closing(_connect(salvage.file)) as connection:
-        included = _copy_tables(transaction, connection)
+        first, _ = _span(connection, salvage.facts)
+        included = _copy_tables(transaction, connection, max(salvage.watermark, first - 1))
         transaction.execute("CREATE INDEX receipts_taken_up ON receipts (entry_id)")
         for row in _journal_rows(connection, salvage.facts):
             if row["seq"] > salvage.watermark:
                 _record_again(transaction, row, _sealed(connection, row["seq"]), included)
             else:
                 _carry_points(transaction, row, included)
+        _forget_lost_receipts(transaction)
         transaction.execute("DROP INDEX receipts_taken_up")
     transaction.set_meta(recorded_again_seq=str(transaction.head.seq), damaged_file=str(aside))
 
 
-def _copy_tables(transaction: Transaction, connection: sqlite3.Connection) -> dict[str, int]:
-    """Copy what can be read; return up to which seq of the old journal each snapshot contains its member's entries."""
+def _copy_tables(transaction: Transaction, connection: sqlite3.Connection, settled: int) -> dict[str, int]:
+    """Copy what can be read; return up to which seq of the old journal each snapshot contains its member's entries.
+
+    Seqs are those of the old journal. So snapshots contain no entry, and receipts lead to none: those up to `settled`
+    stay so, the others are marked until their entry is recorded again.
+    """
     included: dict[str, int] = {}
     for table in CARRIED_TABLES:
         for row in _rows(connection, table):
-            values = dict(row) | FORGOTTEN.get(table, {})
+            values = dict(row)
+            if table == "snapshots":
+                values["includes_seq"] = 0
+            elif table == "receipts":
+                values["seq"] = 0 if isinstance(row["seq"], int) and row["seq"] <= settled else LOST
             names, marks = ", ".join(values), ", ".join("?" * len(values))
             # A row that contradicts the rest, because its partner was lost, is left in the damaged file.
             with suppress(sqlite3.IntegrityError), transaction.connection.savepoint():
                 transaction.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
-                if table == "snapshots":
+                if table == "snapshots" and isinstance(row["includes_seq"], int):
                     included[row["member_id"]] = row["includes_seq"]
     return included
+
+
+def _forget_lost_receipts(transaction: Transaction) -> None:
+    """Forget receipts whose entry central may not have and nobody can read: such a sale can be recorded once more."""
+    lost = transaction.execute("SELECT count(*) FROM receipts WHERE seq = ?", (LOST,)).scalar_one()
+    if lost:
+        _log.error("%d unacknowledged sales could not be read; central takes them when they are recorded again", lost)
+        transaction.execute("DELETE FROM receipts WHERE seq = ?", (LOST,))
 
 
 def _carry_points(transaction: Transaction, row: sqlite3.Row, included: dict[str, int]) -> None:
@@ -163,7 +182,7 @@ def _span(connection: sqlite3.Connection, facts: dict[str, str]) -> tuple[int, i
 def _one(connection: sqlite3.Connection, query: str) -> int | None:
     try:
         (value,) = connection.execute(query).fetchone()
-    except sqlite3.Error:
+    except UNREADABLE:
         return None
     return value if isinstance(value, int) else None
 
@@ -186,14 +205,21 @@ def _read(connection: sqlite3.Connection, first: int, last: int) -> list[sqlite3
             "SELECT seq, bytes, hash, member_id, points FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq",
             (first, last),
         ).fetchall()
-    except sqlite3.Error:
+    except UNREADABLE:
         return None
-    return [row for row in rows if isinstance(row["bytes"], bytes) and isinstance(row["hash"], bytes)]
+    return [row for row in rows if _is_entry(row)]
+
+
+def _is_entry(row: sqlite3.Row) -> bool:
+    """Whether the columns are what the table promises: damage may leave a row readable and senseless."""
+    member_id, points = row["member_id"], row["points"]
+    whole = isinstance(row["bytes"], bytes) and isinstance(row["hash"], bytes)
+    return whole and isinstance(member_id, str | None) and isinstance(points, int) and abs(points) <= INTEGER_MAX
 
 
 def _sealed(connection: sqlite3.Connection, seq: int) -> bytes | None:
     """The attachment beside an entry; an entry goes on without one that cannot be read."""
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         row = connection.execute("SELECT sealed FROM attachments WHERE seq = ?", (seq,)).fetchone()
         return row["sealed"] if row is not None and isinstance(row["sealed"], bytes) else None
     return None
@@ -208,7 +234,8 @@ def _continues(before: sqlite3.Row | None, row: sqlite3.Row) -> bool:
 def _decoded(row: sqlite3.Row) -> Entry | None:
     try:
         entry = decode_entry(row["bytes"])
-    except (CodecError, LoyaltyError):
+        uuid.UUID(entry.id)
+    except (CodecError, LoyaltyError, ValueError):
         return None
     return entry if entry.seq == row["seq"] else None
 
@@ -217,9 +244,9 @@ def _rows(connection: sqlite3.Connection, table: str) -> Iterator[sqlite3.Row]:
     """Give a table's rows from its beginning to the damage, and from its end back to it; some perhaps twice."""
     try:
         yield from connection.execute(f"SELECT * FROM {table}")
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         _log.warning("salvage: not all of %s can be read: %s", table, error)
-        with suppress(sqlite3.Error):
+        with suppress(*UNREADABLE):
             yield from connection.execute(f"SELECT * FROM {table} ORDER BY {_backward(connection, table)}")
 
 

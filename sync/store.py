@@ -27,12 +27,13 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from loyalty_sdk.envelope import JournalOpenedBody, first_hash
+from loyalty_sdk.codec import CodecError
+from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, first_hash
 from loyalty_sdk.errors import JournalUnavailable, LoyaltyError, OutcomeUnknown
 from sync.database import DamageFound, Database, StoreRefused, is_damage, is_full
 from sync.host import Host
 from sync.identity import Identity
-from sync.journal import watermark
+from sync.journal import entry_at, watermark
 from sync.migrations import migrate
 from sync.pruning import Prune
 from sync.replacement import Replacement, finish_replacements
@@ -46,7 +47,10 @@ __all__ = ["Command", "Hooks", "Result", "Store", "StoreRefused", "report_damage
 
 Command = Callable[[Transaction], Any]
 PAGES_GIVEN_BACK = 512
-FAILURES = (SQLAlchemyError, sqlite3.Error, OSError, StoreRefused)
+CHECKED_ROWS = 1_000
+FAILURES = (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, OSError, StoreRefused)
+
+_AFTER = "SELECT seq, bytes, hash FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +88,7 @@ class Store:
         self._head: Head | None = None
         self._full = False
         self._damage: Exception | None = None
+        self._replacements = 0
 
     def open(self) -> None:
         """Open the file: as it is, brought up to date, salvaged, or as a new journal. Raises StoreRefused."""
@@ -121,23 +126,43 @@ class Store:
 
         Damage that a reader meets is noted; the writer replaces the file before its next commands.
         """
-        database = self._database
+        replacements = self._replacements
         try:
-            with database.reading() as connection:
+            with self._database.reading() as connection:
                 yield connection
-        except DBAPIError as error:
+        except (DBAPIError, UnicodeDecodeError) as error:
             if not is_damage(error) or self._path is None:
                 raise
-            if database is self._database:
+            if replacements == self._replacements:  # Or else the damage is that of the file before.
                 self._damage = error
             raise JournalUnavailable("the journal is damaged and will be replaced: try again in a moment") from None
 
     def is_sound(self) -> bool:
-        """Check the whole file, on a reading connection; from any thread. `report_damage` says what was found."""
+        """Check the whole file and the chain, on reading connections; from any thread.
+
+        SQLite does not notice a changed byte within an entry; central would, and would take no more of the journal.
+        `report_damage` says what was found.
+        """
+        replacements = self._replacements
         try:
-            return self._database.is_sound()
-        except SQLAlchemyError as error:
+            return self._database.is_sound() and (self._is_chained() or replacements != self._replacements)
+        except (SQLAlchemyError, UnicodeDecodeError) as error:
             return not is_damage(error)
+
+    def _is_chained(self) -> bool:
+        """Whether every entry continues the one before; read in parts, so that no reader holds up a checkpoint."""
+        seq, before = 0, b""
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.exec_driver_sql(_AFTER, (seq, CHECKED_ROWS)).all()
+                if rows and (seq == 0 or rows[0].seq != seq + 1):  # At the start, and where pruning overtook us.
+                    before = _floor_hash(connection)
+            if not rows:
+                return True
+            for row in rows:
+                if chain_hash(before, row.bytes) != row.hash:
+                    return False
+                seq, before = row.seq, row.hash
 
     def transact(self, commands: Sequence[Command]) -> list[Result]:
         """Run the commands in one transaction and one commit; the results stand in the same order.
@@ -249,11 +274,16 @@ class Store:
         self._head = scope.head
         self._hooks.after_commit(commands)
         if any(isinstance(command, Prune) for command in commands):
-            self._give_back()
+            self._tidy()
         return results
 
-    def _give_back(self) -> None:
-        """Give free pages back to the file system; the commit stands, so that no caller hears of a failure."""
+    def _tidy(self) -> None:
+        """Give free pages back to the file system, and make a reserve that found no room at the start.
+
+        The commit stands, so that no caller hears of a failure.
+        """
+        if self._reserve is not None and not self._full:
+            self._reserve.fill()
         try:
             self._database.give_back(PAGES_GIVEN_BACK)
         except sqlite3.Error as error:
@@ -286,6 +316,7 @@ class Store:
             building.close()
         replacement.finish()
         self._damage = None
+        self._replacements += 1
         self._open()
 
     def _create(self, connection: Connection, salvage: Salvage | None = None, aside: Path | None = None) -> None:
@@ -331,12 +362,25 @@ def _run(scope: Transaction, command: Command) -> Result:
         with scope.connection.savepoint():
             return Result(value=command(scope))
     except Exception as error:
-        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+        if is_damage(error) or (isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError)):
             raise  # The file or the disk failed, not the command: nothing of this transaction can be relied on.
         scope.head = head
         if not isinstance(error, LoyaltyError):
             _log.exception("a command failed")
         return Result(error=error)
+
+
+def _floor_hash(connection: Connection) -> bytes:
+    """The hash before the first entry that is here; nothing where that entry cannot be read."""
+    facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
+    try:
+        if "floor_hash" in facts:
+            return bytes.fromhex(facts["floor_hash"])
+        opened = entry_at(connection, 1)
+        previous = opened.body.previous_hash if opened and isinstance(opened.body, JournalOpenedBody) else None
+        return first_hash(facts["terminal"], facts["journal"], bytes.fromhex(previous or ""))
+    except (CodecError, LoyaltyError, ValueError):
+        return b""
 
 
 def _read_head(connection: Connection) -> Head:
