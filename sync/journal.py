@@ -43,9 +43,9 @@ class QueuedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptRow:
-    """What is kept of a receipt for ever: its request's digest, its entry, and its effect in points.
+    """What is kept of a receipt for ever: its request's digest, its entry, and the points that were told.
 
-    `points` is the net effect, `points_redeemed` what a sale spent or a reversal gave back. `seq` is 0 where the entry
+    `points` is the net of them, `points_redeemed` what a sale spent or a reversal gave back. `seq` is 0 where the entry
     was in a journal that was damaged since.
     """
 

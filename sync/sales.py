@@ -78,13 +78,14 @@ class RecordSale:
         redemption = None if hold is None else _redemption(hold)
         self._check(programme, redemption)
         uses = () if hold is None else uses_of_hold(transaction, hold.hold_id)
-        entry, points = self._append(transaction, key, programme, redemption, uses)
+        entry = self._append(transaction, key, programme, redemption, uses)
         if hold is not None:
             spend_held(transaction, uses)
             transaction.execute("UPDATE holds SET state = 'spent' WHERE hold_id = ?", (hold.hold_id,))
-        redeemed = 0 if redemption is None else redemption.points
+        sale = sale_of_entry(transaction.connection, entry)
+        points, redeemed = sale.points_earned - sale.points_redeemed, sale.points_redeemed
         remember_receipt(transaction, key, self.digest, entry, points=points, points_redeemed=redeemed)
-        return sale_of_entry(transaction.connection, entry)
+        return sale
 
     def _recorded(self, transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) -> Sale:
         """Answer a retry with the recorded sale; once its entry was pruned, from what is kept for ever."""
@@ -139,7 +140,7 @@ class RecordSale:
         programme: Programme | None,
         redemption: Redemption | None,
         uses: tuple[GrantUse, ...],
-    ) -> tuple[Entry, int]:
+    ) -> Entry:
         request = self.request
         view = None if request.member_id is None else member_view(transaction.connection, request.member_id)
         discount = 0 if redemption is None else redemption.discount_minor
@@ -155,7 +156,7 @@ class RecordSale:
             redemption=redemption,
         )
         points = 0 if request.member_id is None else earned - (0 if redemption is None else redemption.points)
-        entry = transaction.append(
+        return transaction.append(
             "sale",
             body,
             entry_id=self.entry_id,
@@ -168,7 +169,6 @@ class RecordSale:
             member_id=request.member_id,
             points=points,
         )
-        return entry, points
 
 
 def sale_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = False) -> Sale:

@@ -86,20 +86,27 @@ def test_a_kill_within_a_migration_leaves_the_older_release_and_the_next_start_f
     assert not list(released.glob("*damaged*"))
 
 
-def test_receipts_of_an_older_release_know_what_was_redeemed(released: Path) -> None:
+def test_receipts_of_an_older_release_know_what_was_told(released: Path) -> None:
     """Once their entries are pruned, a retry is answered from the receipt alone."""
     opened(released).close()
     with closing(sqlite3.connect(released / "journal.db")) as connection:
         rows = connection.execute(
-            "SELECT e.kind, e.bytes, r.points_redeemed FROM receipts r JOIN entries e ON e.seq = r.seq"
+            "SELECT e.bytes, r.points, r.points_redeemed FROM receipts r JOIN entries e ON e.seq = r.seq"
         ).fetchall()
-    told = []
-    for kind, data, points in rows:
-        body = json.loads(data)["body"]
-        redeemed = (body.get("redemption") or {}).get("points", 0) if kind == "sale" else body["points_credited"]
-        told.append((points, redeemed or 0))
-    assert all(points == redeemed for points, redeemed in told)
-    assert (100, 100) in told
+    known = [((points, redeemed), points_told(json.loads(data))) for data, points, redeemed in rows]
+    assert all(kept == told for kept, told in known)
+    assert {redeemed for (_, redeemed), _ in known} == {0, 100}
+    assert (2, 0) in [kept for kept, _ in known], "the sale to a card that the till did not know"
+
+
+def points_told(entry: dict[str, Any]) -> tuple[int, int]:
+    body = entry["body"]
+    if entry["kind"] == "reversal":
+        credited = body["points_credited"] or 0
+        return credited - (body["points_debited"] or 0), credited
+    anonymous = body["member_id"] is None and entry["attachment_hash"] is None
+    redeemed = (body["redemption"] or {}).get("points", 0)
+    return (0 if anonymous else body["points_earned"]) - redeemed, redeemed
 
 
 def test_a_step_s_statements_and_a_new_journal_s_make_the_same_tables(released: Path, filed: TerminalMemory) -> None:
