@@ -30,7 +30,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
             SELECT seq FROM entries WHERE kind = 'reversal' OR instr(bytes, CAST('"redemption":{' AS BLOB)) > 0)""",
         # The points of a card that the till did not know were told too.
         """UPDATE receipts SET points = (
-            SELECT json_extract(CAST(e.bytes AS TEXT), '$.body.points_earned') FROM entries e WHERE e.seq = receipts.seq)
+            SELECT json_extract(CAST(e.bytes AS TEXT), '$.body.points_earned')
+            FROM entries e WHERE e.seq = receipts.seq)
         WHERE seq IN (
             SELECT seq FROM entries WHERE kind = 'sale' AND member_id IS NULL
             AND json_extract(CAST(bytes AS TEXT), '$.attachment_hash') IS NOT NULL)""",

@@ -161,6 +161,27 @@ def test_an_entry_that_was_altered_is_never_recorded_again(selling: TerminalMemo
     check_new_chain(selling)
 
 
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_law_5_a_receipt_is_forgotten_with_an_entry_that_only_the_till_had(
+    filed: TerminalMemory, acknowledged: bool
+) -> None:
+    """Or else its sale could never reach central; where central has the entry, the receipt answers on."""
+    filed.know(0)
+    filed.sell()
+    command = filed.sale_command(filed.sale_request(basket_of(700), member_id=MEMBER))
+    first = filed.run(command)
+    if acknowledged:
+        filed.run(StoreAcknowledgement(answer=filed.acknowledgement(filed.store.head_seq)))
+    filed.sell()
+    seq = "(SELECT seq FROM entries WHERE id = ?)"
+    spoil = f"UPDATE entries SET bytes = x'00' WHERE seq = {seq}"
+    filed.run(lambda transaction: transaction.execute(spoil, (first.entry_id,)))
+    filed.results(report_damage)
+    again = filed.run(command)
+    assert again.recorded_before is acknowledged
+    assert again.points_earned == first.points_earned == 7
+
+
 def test_damage_that_a_statement_meets_is_set_aside_as_it_was_with_its_log(selling: TerminalMemory) -> None:
     """In the middle of selling: the log is neither folded into the damaged file nor lost."""
     path = path_of(selling)
