@@ -170,6 +170,7 @@ class Database:
                 # It writes to the file even where it changes nothing: not on every start, and not on a full disk.
                 if is_new or "auto_vacuum" not in pragma:
                     connection.execute(pragma)
+            _check_log(connection, self.path)
         except BaseException:
             connection.close()  # Now, while the guard keeps it from folding the log into a file that is not ours.
             raise
@@ -215,6 +216,15 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path | None) -> bool:
             "install the release that wrote it, or choose another data directory"
         )
     return not ours
+
+
+def _check_log(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Refuse a file without a write-ahead log: SQLite does not say that it could not have one. Raises StoreRefused."""
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if path is not None and mode != "wal":
+        raise StoreRefused(
+            f"{path} cannot have a write-ahead log where it lies: put the data directory on a disk of this machine"
+        )
 
 
 def _prepare_reader(connection: sqlite3.Connection, _record: object) -> None:

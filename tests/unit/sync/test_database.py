@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from loyalty_sdk.errors import JournalUnavailable
+from sync import database
 from sync.database import DamageFound, Database, StoreRefused, is_damage, is_full
 from sync.schema import APPLICATION_ID, SCHEMA_VERSION
 from tests.support.terminal_memory import TerminalMemory
@@ -88,6 +89,13 @@ def test_a_new_file_is_marked_as_ours(filed: TerminalMemory) -> None:
     assert filed.scalar("PRAGMA auto_vacuum") == 2
     filed.reopen()
     assert filed.scalar("PRAGMA auto_vacuum") == 2
+
+
+def test_a_place_that_allows_no_log_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network share, where SQLite keeps its older journal and says nothing."""
+    monkeypatch.setattr(database, "PRAGMAS", ("PRAGMA synchronous = FULL",))
+    with pytest.raises(StoreRefused, match="on a disk of this machine"):
+        Database(tmp_path / "journal.db").connect()
 
 
 def test_closing_folds_the_log_into_the_file(filed: TerminalMemory) -> None:
