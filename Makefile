@@ -7,17 +7,22 @@ STAMP := .venv/.stamp
 PACKAGES := loyalty_sdk drivers sync terminal_agent central_api tests bench
 IMAGES ?= 10000
 KILLS ?= 1000
+SEEDS ?= 100
+SEED_START ?= 1
+INPUTS ?= 1000000
+BYTES ?= 10000000
+CYCLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check bench crash kills requirements clean
+.PHONY: help setup demo test lint format check bench herd simulate crash kills fuzz-receipts fuzz-scanner replug receipt requirements clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## make .venv from the pinned, hashed requirements (every task does it when needed)
 
-demo: $(STAMP)  ## sell a day at a shop, with outages and kills, and check every balance (ARGS=--json)
-	@$(BIN)/loyalty-agent demo $(ARGS)
+demo: $(STAMP)  ## sell a day at a shop, with outages and kills, and check every balance (ARGS=--json DATABASE_URL=…)
+	@$(BIN)/loyalty-agent demo $(if $(DATABASE_URL),--central-database "$(DATABASE_URL)") $(ARGS)
 
 test: lint  ## run the checks and the whole test suite (ARGS='tests/unit -k money')
 	$(BIN)/python -m pytest $(ARGS)
@@ -36,11 +41,29 @@ check: test  ## the same as test, by the name that many look for
 bench: build/bench/peers/.stamp  ## measure beside other libraries, in turns, in one run (ARGS='--rows "in process"')
 	$(BIN)/python -m bench $(ARGS)
 
+herd: build/bench/peers/.stamp  ## let 10,000 terminals come back at once, simulated; writes docs/herd.md and its plot
+	$(BIN)/python -m tests.herd --write $(ARGS)
+
+simulate: $(STAMP)  ## terminals and central under every fault, from seeds (SEEDS=100 SEED_START=1 ARGS='--jobs 2')
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed-start $(SEED_START) $(ARGS)
+
 crash: $(STAMP)  ## cut the power under the journal and open what is left (IMAGES=10000)
 	$(BIN)/python -m tests.crash.power_cut --images $(IMAGES) $(ARGS)
 
 kills: $(STAMP)  ## kill a process with the journal under load, again and again (KILLS=1000)
 	$(BIN)/python -m tests.crash.kills --kills $(KILLS) $(ARGS)
+
+fuzz-receipts: $(STAMP)  ## put hostile texts into every field that can reach paper (INPUTS=1000000)
+	$(BIN)/python -m tests.fuzz.receipts --inputs $(INPUTS) $(ARGS)
+
+fuzz-scanner: $(STAMP)  ## bring bytes without sense to the scanner's protocols and count what comes out (BYTES=10000000)
+	$(BIN)/python -m tests.scanning.fuzz --bytes $(BYTES) $(ARGS)
+
+replug: $(STAMP)  ## pull a scanner's plug in mid-code and plug it in, again and again (CYCLES=1000)
+	$(BIN)/python -m tests.scanning.replug --cycles $(CYCLES) $(ARGS)
+
+receipt: $(STAMP)  ## draw the receipt that README shows, docs/receipt.png
+	$(BIN)/python -m terminal_agent.demo.picture docs/receipt.png
 
 requirements:  ## pin the requirements again (UV=path/to/uv)
 	@command -v $(UV) >/dev/null || { echo "No '$(UV)' here. It alone can pin for every platform; install uv, or name it: make requirements UV=/path/to/uv" >&2; exit 1; }

@@ -4,6 +4,7 @@
     ├── SettingsInvalid         a setting makes no sense; also a ValueError
     ├── DocumentInvalid         a receipt document cannot be printed as it is; also a ValueError
     ├── DeviceError
+    │   ├── CommandRefused      the device does not do this command, or not now
     │   ├── DeviceUnavailable   could not be opened; not a byte was sent
     │   └── DeviceLost          was open and failed: what was sent may or may not have arrived
     └── SpoolError
@@ -17,6 +18,7 @@ Every text names the remedy.
 from __future__ import annotations
 
 __all__ = [
+    "CommandRefused",
     "DeviceError",
     "DeviceLost",
     "DeviceUnavailable",
@@ -44,6 +46,10 @@ class DocumentInvalid(DriverError, ValueError):
 
 class DeviceError(DriverError):
     """A device cannot be used now."""
+
+
+class CommandRefused(DeviceError):
+    """The device or its protocol does not do this command, refused it, or did not answer."""
 
 
 class DeviceUnavailable(DeviceError):

@@ -4,7 +4,8 @@ Laws:
 1. Only a reply that belongs to this very job says that it printed; silence says "unknown".
 2. Reply bytes are told apart by their fixed bits, because printers answer what nobody asked (automatic status).
 
-Source: Epson ESC/POS command reference, GS ( H, GS r, GS a, DLE EOT: the fixed bits of each reply.
+Sources: Epson ESC/POS command reference, GS ( H, GS r, GS a, DLE EOT: the fixed bits of each reply; Star
+Micronics STAR Line Mode Command Specifications, chapter 5.2.3: automatic status and its ETB counter.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from drivers.printer.profile import ConfirmMethod
 
@@ -24,6 +26,9 @@ __all__ = [
     "Reply",
     "ReplyKind",
     "ReplySplitter",
+    "Splitter",
+    "StarCounterConfirmation",
+    "StarReplySplitter",
     "Verdict",
     "process_id",
 ]
@@ -66,8 +71,16 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Splitter(Protocol):
+    """Cuts a printer's bytes into replies, wherever the wire cut them."""
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """Take bytes and return the replies that are complete."""
+        ...
+
+
 class ReplySplitter:
-    """Cuts the printer's bytes into replies, wherever the wire cut them."""
+    """Cuts what an ESC/POS printer says."""
 
     def __init__(self) -> None:
         self._block = bytearray()
@@ -126,6 +139,42 @@ def _kind_of(byte: int) -> ReplyKind:
     return ReplyKind.UNKNOWN
 
 
+class StarReplySplitter:
+    """Cuts what a Star says: a header that names the length of the status, and bytes that look like no header."""
+
+    def __init__(self) -> None:
+        self._status = bytearray()
+        self._length = 0
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """Take bytes and return the replies that are complete."""
+        replies = (self._take(byte) for byte in data)
+        return [reply for reply in replies if reply is not None]
+
+    def _take(self, byte: int) -> Reply | None:
+        if byte in (0x11, 0x13):
+            # Flow control comes between the bytes of a status too.
+            return Reply(kind=_kind_of(byte), data=bytes([byte]))
+        if byte & 0b1001_0001 == 0b0000_0001:
+            self._length = _star_length(byte)
+            self._status = bytearray([byte])
+            return None
+        if not self._status or byte & 0b1001_0001:
+            self._status.clear()
+            return Reply(kind=ReplyKind.UNKNOWN, data=bytes([byte]))
+        self._status.append(byte)
+        if len(self._status) < self._length:
+            return None
+        data = bytes(self._status)
+        self._status.clear()
+        return Reply(kind=ReplyKind.AUTOMATIC_STATUS, data=data)
+
+
+def _star_length(header: int) -> int:
+    """The length of the whole status, from bits 1, 2, 3 and 5 of its header."""
+    return (header >> 1 & 0b111) | (header >> 2 & 0b1000)
+
+
 def process_id(job_number: int) -> bytes:
     """Return four printable bytes for a job; they come again only after 78 million jobs."""
     digits = []
@@ -154,6 +203,11 @@ class Confirmation:
 
         Asked before the job: a printer without paper takes a job and keeps silent, and then nobody knows.
         """
+        return b""
+
+    @property
+    def poll(self) -> bytes:
+        """Bytes that are sent now and then while the verdict is awaited, where the printer does not tell by itself."""
         return b""
 
     def answers_probe(self, reply: Reply) -> bool:
@@ -216,8 +270,44 @@ class PaperStatusConfirmation(Confirmation):
         return Verdict.UNKNOWN if reply.data[0] & _ROLL_PAPER_END else Verdict.PRINTED
 
 
+class StarCounterConfirmation(Confirmation):
+    """ETB after the job: a Star counts it, modulo 32, when everything before it is printed."""
+
+    awaits_reply = True
+    probe = b"\x1b\x06\x01"
+    poll = probe
+    request = b"\x17"
+    _OFFLINE = 0b0000_1000
+
+    def __init__(self, job_number: int) -> None:
+        super().__init__(job_number)
+        self._before: int | None = None
+
+    def answers_probe(self, reply: Reply) -> bool:
+        counter = _star_counter(reply)
+        if counter is None or reply.data[2] & self._OFFLINE:
+            return False
+        self._before = counter
+        return True
+
+    def verdict(self, reply: Reply) -> Verdict | None:
+        counter = _star_counter(reply)
+        if counter is None or self._before is None or counter != (self._before + 1) % 32:
+            return None
+        return Verdict.PRINTED
+
+
+def _star_counter(reply: Reply) -> int | None:
+    """The five bits of the counter, which lie in the eighth byte; None for a reply without it."""
+    if reply.kind is not ReplyKind.AUTOMATIC_STATUS or len(reply.data) < 8:
+        return None
+    counter = reply.data[7]
+    return (counter >> 1 & 0b111) | (counter >> 2 & 0b1_1000)
+
+
 CONFIRMATIONS: Mapping[ConfirmMethod, type[Confirmation]] = {
     "none": NoConfirmation,
     "process_id": ProcessIdConfirmation,
     "status": PaperStatusConfirmation,
+    "star_counter": StarCounterConfirmation,
 }

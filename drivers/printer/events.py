@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drivers.printer.spool import JobState
+from drivers.printer.status import PrinterCondition
 from drivers.state import DeviceState
 
-__all__ = ["OnPrinterEvent", "PrintJobEvent", "PrinterEvent", "PrinterStatusEvent"]
+__all__ = ["OnPrinterEvent", "PrintJobEvent", "PrinterConditionEvent", "PrinterEvent", "PrinterStatusEvent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,18 @@ class PrinterStatusEvent:
 
     printer: str
     state: DeviceState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrinterConditionEvent:
+    """The cover or the paper changed (UnifiedPOS StatusUpdateEvent, PTR_SUE_…); `reason` names the remedy.
+
+    It holds until the next one of the same subject. While the printer is OFFLINE nobody knows.
+    """
+
+    printer: str
+    condition: PrinterCondition
     reason: str = ""
 
 
@@ -30,5 +43,5 @@ class PrintJobEvent:
     reason: str = ""
 
 
-PrinterEvent = PrinterStatusEvent | PrintJobEvent
+PrinterEvent = PrinterStatusEvent | PrinterConditionEvent | PrintJobEvent
 OnPrinterEvent = Callable[[PrinterEvent], None]

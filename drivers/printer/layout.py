@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drivers.printer.document import Align, Columns, Document, Element, Feed, QrCode, Rule, TextLine
+from drivers.printer.document import Align, Barcode, Columns, Document, Element, Feed, QrCode, Rule, TextLine
 from drivers.printer.text import columns_lines, prepare, wrap
 
-__all__ = ["LaidLine", "lay_out", "lines_of", "plain_lines"]
+__all__ = ["LaidLine", "aligned", "lay_out", "lines_of", "plain_lines"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +55,21 @@ def lay_out(document: Document, columns: int, code_page: str) -> Iterator[LaidLi
 def plain_lines(document: Document, columns: int, code_page: str = "cp858") -> tuple[str, ...]:
     """Return the document for printers that take nothing but lines, each at most `columns` characters.
 
-    Size and weight are lost, a QR code becomes its data; cuts and drawer pulses are the owner's business.
+    Size, weight and logos are lost, a code becomes its data; cuts and drawer pulses are the owner's business.
     """
     lines: list[str] = []
     for part in lay_out(document, columns, code_page):
         if isinstance(part, LaidLine):
-            lines.append(_aligned(part.text, part.align, columns))
+            lines.append(aligned(part.text, part.align, columns))
         elif isinstance(part, Feed):
             lines += [""] * part.lines
-        elif isinstance(part, QrCode):
-            lines += [_aligned(text, Align.CENTER, columns) for text in wrap(part.data, columns, code_page)]
+        elif isinstance(part, QrCode | Barcode):
+            lines += [aligned(text, Align.CENTER, columns) for text in wrap(part.data, columns, code_page)]
     return tuple(lines)
 
 
-def _aligned(text: str, align: Align, columns: int) -> str:
+def aligned(text: str, align: Align, columns: int) -> str:
+    """Return the text with the spaces in front that put it where it belongs."""
     if align is Align.CENTER:
         return (" " * ((columns - len(text)) // 2) + text).rstrip()
     return text.rjust(columns) if align is Align.RIGHT else text

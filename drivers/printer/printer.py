@@ -4,8 +4,11 @@ Laws:
 1. Nothing leaves before the spool has the job as sent; whatever fails before that leaves it queued.
 2. Whatever fails after that makes the outcome unknown. There is no second attempt.
 3. A printer that is off costs nothing but time: jobs wait, attempts have bounded pauses, the state is told once.
+4. Nothing is sent to a printer that says its cover is open or its paper out: the job waits, and stays certain.
 
-Does not render: jobs are bytes. The listener is called on this thread and must not block.
+A printer whose status is watched is held for as long as it is there; any other is let go after each job, for the
+other programs that print on it. Does not render: jobs are bytes. The listener is called on this thread and must not
+block.
 """
 
 from __future__ import annotations
@@ -13,27 +16,32 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from drivers.backoff import Backoff
 from drivers.clock import Clock
 from drivers.errors import DeviceError, DeviceLost, DeviceUnavailable, SpoolError
-from drivers.printer.confirm import CONFIRMATIONS, Confirmation, Reply, ReplySplitter, Verdict
-from drivers.printer.events import OnPrinterEvent, PrinterEvent, PrinterStatusEvent, PrintJobEvent
+from drivers.printer._session import Session
+from drivers.printer.confirm import CONFIRMATIONS, Confirmation, Verdict
+from drivers.printer.events import (
+    OnPrinterEvent,
+    PrinterConditionEvent,
+    PrinterEvent,
+    PrinterStatusEvent,
+    PrintJobEvent,
+)
 from drivers.printer.settings import PrinterSettings
 from drivers.printer.spool import Job, JobState, Spool, WaitingJob
+from drivers.printer.status import PrinterCondition, after, changes, holding
 from drivers.printer.transport import Connection, open_connection
 from drivers.state import DeviceState
 
 __all__ = ["Printer"]
 
-_Judgement = TypeVar("_Judgement")
-
 _log = logging.getLogger(__name__)
 
-_POLL_S = 0.2
-_DRAINED_REPLIES_MAX = 64
+_TICK_S = 0.1
 _STOP_GRACE_S = 1.0
 _STOP_TIMEOUT_S = 60.0
 
@@ -70,11 +78,18 @@ class Printer:
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"printer-{settings.name}", daemon=True)
         self._status: PrinterStatusEvent | None = None
+        self._conditions: frozenset[PrinterCondition] = frozenset()
+        self._told: frozenset[PrinterCondition] = frozenset()
 
     @property
     def status(self) -> PrinterStatusEvent | None:
         """What the printer is now, with the latest reason; None before the first attempt to reach it."""
         return self._status
+
+    @property
+    def conditions(self) -> frozenset[PrinterCondition]:
+        """The troubles with cover and paper that the printer tells of now; empty where it tells nothing."""
+        return holding(self._conditions)
 
     def start(self) -> None:
         """Begin to print; returns at once. A printer starts once."""
@@ -110,36 +125,77 @@ class Printer:
 
     def _step(self) -> None:
         self._wake.clear()
-        job = self._spool.next_queued()
-        if job is None and self._status is not None and self._status.state is DeviceState.ONLINE:
+        job = self._next_job()
+        if self._settings.profile.status != "none":
+            self._serve()
+        elif job is None and self._status is not None and self._status.state is DeviceState.ONLINE:
             self._wake.wait()
-        elif job is not None and self._is_too_old(job):
-            reason = "the printer was off for too long: print a copy if somebody still waits for it"
-            self._settle(job, JobState.FAILED, reason)
         else:
             self._connect_and_print(job)
+
+    def _next_job(self) -> WaitingJob | None:
+        """Return the oldest job that somebody still waits for; those before it have failed."""
+        while (job := self._spool.next_queued()) is not None and self._is_too_old(job):
+            reason = "the printer was off for too long: print a copy if somebody still waits for it"
+            self._settle(job, JobState.FAILED, reason)
+        return job
 
     def _is_too_old(self, job: WaitingJob) -> bool:
         return (self._clock.now() - job.queued_at).total_seconds() > self._settings.queue_age_s_max
 
     def _connect_and_print(self, job: WaitingJob | None) -> None:
-        """Print one job, or see whether the printer is there when there is none."""
-        confirmation = CONFIRMATIONS[self._settings.profile.confirm](job.number if job else 0)
-        connection = self._connect(self._settings)
-        try:
-            self._make_ready(connection, confirmation)
-            if job is not None:
-                self._print(connection, confirmation, job)
-            self._backoff.reset()
-            self._set_status(DeviceState.ONLINE)
-        finally:
-            connection.close()
+        """Print one job, or see whether the printer is there when there is none, and let the printer go again."""
+        with self._session() as session:
+            if job is None:
+                session.make_ready(self._confirmation(0))
+                self._is_online()
+            else:
+                self._print(session, job)
 
-    def _print(self, connection: Connection, confirmation: Confirmation, job: WaitingJob) -> None:
-        self._spool.mark_sent(job.number)
+    def _serve(self) -> None:
+        """Hold the connection: hear of every change at once, and print what is queued while nothing prevents it."""
+        with self._session() as session:
+            self._is_online()
+            may_have_jobs = True
+            while not self._stopping.is_set():
+                session.tend()
+                may_have_jobs = self._wake.is_set() or may_have_jobs
+                self._wake.clear()
+                job = self._next_job() if may_have_jobs else None
+                may_have_jobs = job is not None
+                if job is None or session.is_prevented:
+                    self._wake.wait(_TICK_S)
+                else:
+                    self._print(session, job)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        connection = self._connect(self._settings)
+        session = Session(
+            self._settings,
+            connection,
+            self._set_conditions,
+            clock=self._clock,
+            stop_deadline_s=lambda: self._stop_deadline_s,
+        )
         try:
-            connection.send(job.data + confirmation.request)
-            verdict = self._await_verdict(connection, confirmation)
+            session.greet()
+            yield session
+        finally:
+            self._conditions = frozenset()
+            session.close()
+
+    def _confirmation(self, job_number: int) -> Confirmation:
+        return CONFIRMATIONS[self._settings.profile.confirm](job_number)
+
+    def _print(self, session: Session, job: WaitingJob) -> None:
+        confirmation = self._confirmation(job.number)
+        session.make_ready(confirmation)
+        if not self._mark_sent(job):
+            return
+        try:
+            session.send(job.data + confirmation.request)
+            verdict = self._await_verdict(session, confirmation)
         except Exception as error:
             reason = str(error) if isinstance(error, DeviceLost) else _NO_ANSWER
             self._settle(job, JobState.UNKNOWN, reason)
@@ -147,39 +203,41 @@ class Printer:
         self._settle(job, JobState(verdict.value), _NO_ANSWER if verdict is Verdict.UNKNOWN else "")
         if verdict is Verdict.UNKNOWN:
             raise DeviceUnavailable(_NOT_READY)
+        self._is_online()
 
-    def _make_ready(self, connection: Connection, confirmation: Confirmation) -> None:
-        """Throw away what the printer said before, and make sure that it is able to print."""
-        for _ in range(_DRAINED_REPLIES_MAX):
-            if not connection.receive(0.0):
-                break
-        if not confirmation.probe:
-            return
-        connection.send(confirmation.probe)
-        answer = self._await(
-            connection, lambda reply: confirmation.answers_probe(reply) or None, self._settings.connect_timeout_s
-        )
-        if answer is None:
-            raise DeviceUnavailable(_NOT_READY)
+    def _mark_sent(self, job: WaitingJob) -> bool:
+        """Note that the job leaves; False when it was cancelled while the printer was being made ready."""
+        try:
+            self._spool.mark_sent(job.number)
+        except SpoolError:
+            found = self._spool.job(job.reference)
+            if found is None or found.state is not JobState.FAILED:
+                raise
+            return False
+        return True
 
-    def _await_verdict(self, connection: Connection, confirmation: Confirmation) -> Verdict:
+    def _await_verdict(self, session: Session, confirmation: Confirmation) -> Verdict:
         if not confirmation.awaits_reply:
             return Verdict.SENT
-        verdict = self._await(connection, confirmation.verdict, self._settings.confirm_timeout_s)
-        return verdict or Verdict.UNKNOWN
+        timeout_s = self._settings.confirm_timeout_s
+        return session.await_reply(confirmation.verdict, timeout_s, poll=confirmation.poll) or Verdict.UNKNOWN
 
-    def _await(
-        self, connection: Connection, judge: Callable[[Reply], _Judgement | None], timeout_s: float
-    ) -> _Judgement | None:
-        """Return the first judgement that is not None, or None after the timeout or when we are stopped."""
-        splitter = ReplySplitter()
-        deadline_s = self._clock.monotonic() + timeout_s
-        while (left_s := min(deadline_s, self._stop_deadline_s) - self._clock.monotonic()) > 0:
-            for reply in splitter.feed(connection.receive(min(left_s, _POLL_S))):
-                judgement = judge(reply)
-                if judgement is not None:
-                    return judgement
-        return None
+    def _is_online(self) -> None:
+        self._backoff.reset()
+        self._set_status(DeviceState.ONLINE, self._trouble())
+
+    def _set_conditions(self, conditions: frozenset[PrinterCondition]) -> None:
+        self._conditions = conditions
+        # What tells of its cover is there.
+        self._set_status(DeviceState.ONLINE, self._trouble())
+        told, self._told = self._told, after(self._told, conditions)
+        for condition in changes(told, conditions):
+            self._report(
+                PrinterConditionEvent(printer=self._settings.name, condition=condition, reason=condition.remedy)
+            )
+
+    def _trouble(self) -> str:
+        return "; ".join(condition.remedy for condition in sorted(self.conditions))
 
     def _settle(self, job: WaitingJob, state: JobState, reason: str) -> None:
         self._spool.settle(job.number, state, reason)

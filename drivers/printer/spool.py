@@ -31,6 +31,7 @@ __all__ = ["Job", "JobState", "Spool", "WaitingJob"]
 JOB_BYTES_MAX = 256 * 1024
 _REFERENCE_CHARACTERS_MAX = 256
 _PRUNE_EVERY = 50
+_LISTED_MAX = 1000
 
 _APPLICATION_ID = 0x504F534C
 _VERSION = 1
@@ -218,6 +219,14 @@ class Spool:
         """Return the job with this reference, or None when there is none or it is long gone."""
         with self._reading() as connection:
             return self._find(connection, reference)
+
+    def jobs(self, limit: int = 50) -> tuple[Job, ...]:
+        """Return the latest jobs, newest first, at most 1000."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT {_COLUMNS} FROM job ORDER BY number DESC LIMIT ?", (min(max(limit, 0), _LISTED_MAX),)
+            ).fetchall()
+        return tuple(_job(row) for row in rows)
 
     def jobs_waiting(self) -> int:
         """Return how many jobs have not left yet."""

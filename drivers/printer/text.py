@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
+from dataclasses import dataclass
 
-__all__ = ["columns_lines", "encode", "prepare", "wrap"]
+__all__ = ["Unprintable", "columns_lines", "encode", "page_characters", "prepare", "unprintable", "wrap"]
 
 # What stands for a character that a page lacks, where Unicode's own decomposition gives nothing or gives less.
 _SUBSTITUTES = {
@@ -31,6 +32,38 @@ _LINE_ENDS = "\t\n\v\f\r\x85\u2028\u2029"
 _STRIPPED = frozenset({"Cc", "Cf"})
 # Accents that NFC could not join to a letter.
 _MARKS = frozenset({"Mn", "Me", "Mc"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unprintable:
+    """A character that a code page lacks, and what is printed for it; "" where it is left out."""
+
+    character: str
+    printed_as: str
+
+    @property
+    def name(self) -> str:
+        """The character as people look it up, as `U+20AC EURO SIGN`."""
+        return f"U+{ord(self.character):04X} {unicodedata.name(self.character, 'without a name')}"
+
+
+def unprintable(text: str, code_page: str) -> tuple[Unprintable, ...]:
+    """Return the characters of `text` that the page cannot print as they are, each once, in order.
+
+    Spaces and line ends of all kinds become a space, which is no loss, and are left out.
+    """
+    found = {character: _printable(character, code_page) for character in unicodedata.normalize("NFC", text)}
+    return tuple(
+        Unprintable(character=character, printed_as=printed)
+        for character, printed in found.items()
+        if printed != character and not _is_space(character)
+    )
+
+
+def page_characters(code_page: str) -> str:
+    """Return every printable character of the page in the order of its bytes, for a test print."""
+    codes = (bytes([code]).decode(code_page, errors="ignore") for code in (*range(0x20, 0x7F), *range(0x80, 0x100)))
+    return "".join(character for character in codes if character and _printable(character, code_page) == character)
 
 
 def prepare(text: str, code_page: str) -> str:
@@ -73,7 +106,7 @@ def columns_lines(left: str, right: str, columns: int, code_page: str) -> list[s
 def _printable(character: str, code_page: str) -> str:
     if " " <= character <= "~":
         return character
-    if character in _LINE_ENDS or unicodedata.category(character) == "Zs":
+    if _is_space(character):
         return " "
     category = unicodedata.category(character)
     if category in _STRIPPED:
@@ -81,6 +114,10 @@ def _printable(character: str, code_page: str) -> str:
     if _is_in_page(character, code_page):
         return character
     return "" if category in _MARKS else _substitute(character, code_page)
+
+
+def _is_space(character: str) -> bool:
+    return character in _LINE_ENDS or unicodedata.category(character) == "Zs"
 
 
 def _is_in_page(character: str, code_page: str) -> bool:

@@ -14,6 +14,8 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from drivers.errors import DeviceLost, DeviceUnavailable
@@ -27,12 +29,14 @@ __all__ = [
     "FileConnection",
     "SerialConnection",
     "TcpConnection",
+    "UsbConnection",
     "open_connection",
 ]
 
 _FAREWELL_S = 1.0
 _READ_BYTES = 4096
 _SERIAL_READ_TIMEOUT_S = 0.05
+_USB_FILES = ("idVendor", "idProduct", "serial")
 
 
 class Connection(Protocol):
@@ -187,6 +191,19 @@ class DeviceConnection:
             self._descriptor = None
 
 
+class UsbConnection(DeviceConnection):
+    """A printer on USB, found by its ids at every opening, since its device file changes its number with a replug.
+
+    It goes through the printer class driver of Linux (usblp) and needs no library. `sysfs` and `devices` are where
+    the kernel shows devices and where their files are.
+    """
+
+    def __init__(
+        self, settings: PrinterSettings, *, sysfs: Path = Path("/sys"), devices: Path = Path("/dev/usb")
+    ) -> None:
+        super().__init__(replace(settings, transport="device", address=_usb_node(settings, sysfs, devices)))
+
+
 class FileConnection:
     """A file that takes the jobs one after the other, for tests and for programs that print by themselves."""
 
@@ -219,6 +236,7 @@ class FileConnection:
 TRANSPORTS: Mapping[TransportName, Callable[[PrinterSettings], Connection]] = {
     "tcp": TcpConnection,
     "serial": SerialConnection,
+    "usb": UsbConnection,
     "device": DeviceConnection,
     "file": FileConnection,
 }
@@ -227,6 +245,29 @@ TRANSPORTS: Mapping[TransportName, Callable[[PrinterSettings], Connection]] = {
 def open_connection(settings: PrinterSettings) -> Connection:
     """Open the way to the printer that its settings name. Raises DeviceUnavailable."""
     return TRANSPORTS[settings.transport](settings)
+
+
+def _usb_node(settings: PrinterSettings, sysfs: Path, devices: Path) -> str:
+    wanted = settings.usb_ids
+    found = []
+    for printer in sorted(sysfs.glob("class/usbmisc/lp*")):
+        # `device` is the interface, and the device it belongs to is the folder above.
+        ids = tuple(_sysfs_text((printer / "device").resolve().parent / name) for name in _USB_FILES)
+        found.append(":".join(filter(None, ids)))
+        if ids[:2] == wanted[:2] and wanted[2] in ("", ids[2]):
+            return str(devices / printer.name)
+    raise DeviceUnavailable(
+        f"no USB printer {settings.address} is here (found: {', '.join(found) or 'none'}): plug it in, switch it on. "
+        "If lsusb shows it, load the kernel module usblp, and take it from any other program that prints on it; "
+        "outside Linux use the transport serial, tcp or device"
+    )
+
+
+def _sysfs_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _open_device(path: str) -> int:

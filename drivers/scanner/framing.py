@@ -1,4 +1,4 @@
-"""Bytes of a serial line into scans. Does no I/O and reads no clock: times come in with the bytes.
+"""Bytes of a plain serial line into scans. Does no I/O and reads no clock: times come in with the bytes.
 
 Laws:
 1. A suffix byte or an idle gap ends a scan. An empty scan is never given out, so that CRLF is one end and
@@ -11,22 +11,21 @@ Laws:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-__all__ = ["Frame", "Framer"]
+from drivers.scanner.protocol import CommandDone, Frame, ScannerCommand, not_in_plain_serial
+
+__all__ = ["Framer", "unwrap"]
 
 _STX = b"\x02"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """The bytes of one scan, without STX prefix and suffix."""
-
-    data: bytes
+def unwrap(data: bytes, prefix: bytes) -> bytes:
+    """Return what a scanner read, without STX and without the prefix that it puts in front."""
+    return data.lstrip(_STX).removeprefix(prefix)
 
 
 class Framer:
-    """Collects bytes until a scan ends. Times are seconds on any clock that does not run backwards."""
+    """The protocol of a scanner that just sends. Times are seconds on any clock that does not run backwards."""
 
     def __init__(
         self,
@@ -35,11 +34,13 @@ class Framer:
         idle_gap_s: float | None,
         frame_bytes_max: int,
         frame_duration_s_max: float,
+        prefix: bytes = b"",
     ) -> None:
         self._ends = re.compile(b"[" + re.escape(suffixes) + b"]") if suffixes else None
         self._idle_gap_s = idle_gap_s
         self._bytes_max = frame_bytes_max
         self._duration_s_max = frame_duration_s_max
+        self._prefix = prefix
         self._pending = bytearray()
         self._noise = False
         self._started_s: float | None = None
@@ -58,6 +59,14 @@ class Framer:
             self._append(rest, at_s)
         return frames
 
+    def send(self, command: ScannerCommand, at_s: float, done: CommandDone) -> None:
+        """Refuse: a scanner that just sends takes no commands."""
+        done(not_in_plain_serial(command))
+
+    def take_outgoing(self) -> bytes:
+        """Nothing is ever sent to such a scanner."""
+        return b""
+
     def _is_idle(self, at_s: float) -> bool:
         if self._started_s is None or self._idle_gap_s is None:
             return False
@@ -68,8 +77,6 @@ class Framer:
             return
         if self._started_s is None:
             self._started_s = at_s
-        if not self._pending and not self._noise:
-            piece = piece.lstrip(_STX)
         lasted_s = at_s - self._started_s
         if self._noise or len(self._pending) + len(piece) > self._bytes_max or lasted_s > self._duration_s_max:
             self._noise = True
@@ -78,7 +85,7 @@ class Framer:
             self._pending += piece
 
     def _end(self) -> list[Frame]:
-        data, noise = bytes(self._pending), self._noise
+        data, noise = unwrap(bytes(self._pending), self._prefix), self._noise
         self._pending.clear()
         self._noise = False
         self._started_s = None

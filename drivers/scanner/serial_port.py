@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from drivers.ports import resolve
 from drivers.scanner.settings import ScannerSettings
 from drivers.serial_line import SerialLine
 
@@ -19,12 +20,14 @@ _WRITE_TIMEOUT_S = 1.0
 class ScannerPort(Protocol):
     """An open port.
 
-    `read` waits at most `read_timeout_s` seconds and raises DeviceLost when the device is gone.
+    `read` waits at most `read_timeout_s` seconds; it and `write` raise DeviceLost when the device is gone.
     """
 
     read_timeout_s: float
 
     def read(self) -> bytes: ...
+
+    def write(self, data: bytes) -> None: ...
 
     def close(self) -> None: ...
 
@@ -40,7 +43,7 @@ class SerialPort(SerialLine):
         gap_s = _READ_TIMEOUT_S_MAX * 2 if settings.idle_gap_ms is None else settings.idle_gap_ms / 1000
         self.read_timeout_s = min(_READ_TIMEOUT_S_MAX, gap_s / 2)
         super().__init__(
-            settings.port,
+            resolve(settings.port),
             baud_rate=settings.baud_rate,
             read_timeout_s=self.read_timeout_s,
             write_timeout_s=_WRITE_TIMEOUT_S,
@@ -48,5 +51,5 @@ class SerialPort(SerialLine):
 
 
 def open_serial_port(settings: ScannerSettings) -> ScannerPort:
-    """Open the scanner's port by the path that is configured. Raises DeviceUnavailable."""
+    """Open the scanner's port, wherever its device is now. Raises DeviceUnavailable."""
     return SerialPort(settings)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from drivers.errors import SettingsInvalid
+from drivers.ports import check_port
 
-__all__ = ["ALL_SUFFIXES", "ScannerSettings"]
+__all__ = ["ALL_SUFFIXES", "ProtocolName", "ScannerSettings"]
+
+ProtocolName = Literal["plain", "ssi"]
 
 ALL_SUFFIXES = b"\r\n\t\x03"
 
@@ -16,7 +20,9 @@ class ScannerSettings:
     """How one serial scanner is read.
 
     name: how events call the scanner.
-    port: a device path, best one in /dev/serial/by-id, which survives replugging.
+    port: a device path, best one in /dev/serial/by-id, or usb:VID:PID or usb:VID:PID:SERIAL; these survive replugging.
+    protocol: `plain` for a scanner that just sends, `ssi` for Zebra's packets with ACK/NAK.
+    prefix: what this scanner puts in front of each code beside STX; it is dropped.
     suffixes: each of these bytes ends a scan; a code that may hold one (a TAB in a contact card) needs a
     shorter list.
     idle_gap_ms: silence that ends a scan; None where only a suffix may.
@@ -31,6 +37,8 @@ class ScannerSettings:
     name: str
     port: str
     baud_rate: int = 9600
+    protocol: ProtocolName = "plain"
+    prefix: bytes = b""
     suffixes: bytes = ALL_SUFFIXES
     idle_gap_ms: int | None = 100
     frame_bytes_max: int = 4096
@@ -39,7 +47,7 @@ class ScannerSettings:
     encoding_fallback: str = "cp1252"
     gs_substitute: bytes = b""
     reopen_first_s: float = 0.1
-    reopen_limit_s: float = 5.0
+    reopen_limit_s: float = 0.8
 
     def __post_init__(self) -> None:
         self._check_identity()
@@ -49,10 +57,13 @@ class ScannerSettings:
     def _check_identity(self) -> None:
         if not self.name or not self.port:
             raise SettingsInvalid("a scanner needs a name and a port: give both in its section of the configuration")
+        check_port(self.port)
         if self.baud_rate <= 0:
             raise self._wrong("baud_rate", self.baud_rate, "a positive number such as 9600")
 
     def _check_framing(self) -> None:
+        if self.protocol == "ssi" and self.idle_gap_ms is None:
+            raise self._wrong("idle_gap_ms", None, "a number: SSI asks for a damaged packet again after a silence")
         if self.idle_gap_ms is None and not self.suffixes:
             raise self._wrong("idle_gap_ms", None, "a number, because no suffix is given that could end a scan")
         if self.idle_gap_ms is not None and self.idle_gap_ms < 10:

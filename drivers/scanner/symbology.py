@@ -22,8 +22,11 @@ class Symbology(StrEnum):
     UNKNOWN = "UNKNOWN"
     OTHER = "OTHER"
     UPCA = "UPCA"
+    UPCA_S = "UPCA_S"
     UPCE = "UPCE"
+    UPCE_S = "UPCE_S"
     EAN8 = "EAN8"
+    EAN8_S = "EAN8_S"
     EAN13 = "EAN13"
     EAN13_S = "EAN13_S"
     TF = "TF"
@@ -37,10 +40,12 @@ class Symbology(StrEnum):
     OCRA = "OCRA"
     OCRB = "OCRB"
     PDF417 = "PDF417"
+    UPDF417 = "UPDF417"
     MAXICODE = "MAXICODE"
     DATAMATRIX = "DATAMATRIX"
     GS1DATAMATRIX = "GS1DATAMATRIX"
     QRCODE = "QRCODE"
+    UQRCODE = "UQRCODE"
     GS1QRCODE = "GS1QRCODE"
     AZTEC = "AZTEC"
     GS1AZTEC = "GS1AZTEC"
@@ -50,6 +55,44 @@ class Symbology(StrEnum):
         """Whether the data are GS1 element strings; nothing else may be parsed as such."""
         return self in _GS1
 
+    @property
+    def scan_data_type(self) -> int:
+        """The constant of UnifiedPOS (SCAN_SDT_…); it has none for GS1 Aztec, which is told as Aztec."""
+        return _SCAN_DATA_TYPES[self]
+
+
+_SCAN_DATA_TYPES = {
+    Symbology.UNKNOWN: 0,
+    Symbology.UPCA: 101,
+    Symbology.UPCE: 102,
+    Symbology.EAN8: 103,
+    Symbology.EAN13: 104,
+    Symbology.TF: 105,
+    Symbology.ITF: 106,
+    Symbology.CODABAR: 107,
+    Symbology.CODE39: 108,
+    Symbology.CODE93: 109,
+    Symbology.CODE128: 110,
+    Symbology.UPCA_S: 111,
+    Symbology.UPCE_S: 112,
+    Symbology.EAN8_S: 118,
+    Symbology.EAN13_S: 119,
+    Symbology.EAN128: 120,
+    Symbology.OCRA: 121,
+    Symbology.OCRB: 122,
+    Symbology.GS1DATABAR: 131,
+    Symbology.PDF417: 201,
+    Symbology.MAXICODE: 202,
+    Symbology.DATAMATRIX: 203,
+    Symbology.QRCODE: 204,
+    Symbology.UQRCODE: 205,
+    Symbology.AZTEC: 206,
+    Symbology.UPDF417: 207,
+    Symbology.GS1DATAMATRIX: 208,
+    Symbology.GS1QRCODE: 209,
+    Symbology.GS1AZTEC: 206,
+    Symbology.OTHER: 501,
+}
 
 _GS1 = frozenset(
     {Symbology.EAN128, Symbology.GS1DATABAR, Symbology.GS1DATAMATRIX, Symbology.GS1QRCODE, Symbology.GS1AZTEC}
@@ -127,24 +170,27 @@ class DecodedScan:
     symbology: Symbology
 
 
-def decode(raw: bytes, *, encoding_fallback: str, gs_substitute: bytes = b"") -> DecodedScan:
+def decode(
+    raw: bytes, *, encoding_fallback: str, gs_substitute: bytes = b"", told: Symbology = Symbology.UNKNOWN
+) -> DecodedScan:
     """Strip the AIM identifier from a frame and read its text.
 
-    An identifier that is not known stays in the data. Text is UTF-8, strictly, or else the fallback
-    encoding with U+FFFD for bytes that it does not know. The GS1 separator (0x1D) stays, and takes the
-    place of `gs_substitute` in codes that are not known to be anything else than GS1.
+    An identifier that is not known stays in the data. Without one the kind is what the scanner's protocol
+    `told`. Text is UTF-8, strictly, or else the fallback encoding with U+FFFD for bytes that it does not
+    know. The GS1 separator (0x1D) stays, and takes the place of `gs_substitute` in codes that are not known
+    to be anything else than GS1.
     """
-    symbology, payload = _identify(raw)
+    symbology, payload = _identify(raw, told)
     if gs_substitute and (symbology.is_gs1 or symbology is Symbology.UNKNOWN):
         payload = payload.replace(gs_substitute, GS)
     return DecodedScan(data=_text(payload, encoding_fallback), symbology=symbology)
 
 
-def _identify(raw: bytes) -> tuple[Symbology, bytes]:
+def _identify(raw: bytes, told: Symbology) -> tuple[Symbology, bytes]:
     identifier, payload = raw[:3], raw[3:]
     symbology = _TABLE.get(identifier[1:2], {}).get(identifier[2:3]) if identifier[:1] == b"]" else None
     if symbology is None:
-        return Symbology.UNKNOWN, raw
+        return told, raw
     if identifier == b"]E0" and len(payload) == 12 and payload.isdigit():
         # The standard wants 13 digits here; scanners that send UPC-A as it is printed send 12.
         return Symbology.UPCA, payload

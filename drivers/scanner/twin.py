@@ -7,6 +7,7 @@ scanner can. POSIX only.
 from __future__ import annotations
 
 import os
+import random
 import select
 import time
 import tty
@@ -18,7 +19,7 @@ from typing import Self
 
 __all__ = ["ScannerTwin"]
 
-_WRITE_TIMEOUT_S = 5.0
+_WRITE_TIMEOUT_S = 20.0
 
 
 class ScannerTwin:
@@ -74,6 +75,10 @@ class ScannerTwin:
             if not ready:
                 raise TimeoutError(f"nobody reads {self.path}: start the reader before scanning")
             data = data[os.write(self._scanner_end, data) :]
+
+    def send_noise(self, byte_count: int, source: random.Random) -> None:
+        """Put random bytes on the line, as a wrong baud rate or a bad cable does."""
+        self.send(source.randbytes(byte_count))
 
     def unplug(self) -> None:
         """Pull the plug: readers of the port see the device vanish. Does nothing when it is out."""

@@ -8,10 +8,13 @@ from tests.import_rules import Rule, circles, imports_of, modules_of, violations
 
 ROOT = Path(__file__).parents[2]
 
-DRIVERS = frozenset({"serial", "escpos", "PIL"})
+DRIVERS = frozenset({"serial", "escpos", "PIL", "barcode", "qrcode"})
 SYNC = frozenset({"sqlalchemy", "httpx", "tenacity", "cryptography"})
-AGENT = frozenset({"starlette", "uvicorn", "rich", "babel"})
-CENTRAL = frozenset({"fastapi", "starlette", "pydantic", "sqlalchemy", "aiosqlite", "cryptography", "uvicorn", "rich"})
+AGENT = frozenset({"starlette", "uvicorn", "rich", "babel", "biip", "phonenumbers", "stdnum"})
+CENTRAL = frozenset(
+    {"fastapi", "starlette", "pydantic", "sqlalchemy", "aiosqlite", "alembic", "asyncpg", "cryptography"}
+    | {"uvicorn", "rich"}
+)
 # What would make a decision depend on the outside: it is passed in instead.
 OUTSIDE = frozenset(
     {"asyncio", "http", "httpx", "os", "pathlib", "random", "secrets", "select", "socket", "sqlite3"}

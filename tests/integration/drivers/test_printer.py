@@ -4,10 +4,18 @@ import socket
 import threading
 from collections.abc import Callable
 
+import pytest
+
+from drivers.clock import SystemClock
+from drivers.errors import DeviceUnavailable
 from drivers.printer.document import Columns, Cut, Document, DrawerPulse, TextLine
+from drivers.printer.printer import Printer
 from drivers.printer.profile import PrinterProfile
 from drivers.printer.render import render_document
+from drivers.printer.settings import PrinterSettings
 from drivers.printer.spool import JobState
+from drivers.printer.transport import Connection, open_connection
+from drivers.printer.twin import PrinterTwin, TwinFault
 from drivers.state import DeviceState
 from tests.integration.drivers.conftest import PrinterBench
 from tests.integration.drivers.waiting import wait_until
@@ -46,14 +54,14 @@ def test_without_confirmation_a_job_ends_as_sent(bench: PrinterBench, receipt: R
     wait_until(lambda: bench.twin.receipts() == ["receipt 1\n"], "the receipt")
 
 
-def test_pitfall_printing_8_paper_status_confirms_where_ids_are_missing(bench: PrinterBench, receipt: Receipt) -> None:
+def test_escpos_08_paper_status_confirms_where_ids_are_missing(bench: PrinterBench, receipt: Receipt) -> None:
     bench.start("status").submit("sale-1", receipt("1"))
     bench.await_job("sale-1", JobState.PRINTED)
 
 
-def test_pitfall_printing_8_a_paper_end_leaves_the_job_unknown(bench: PrinterBench, receipt: Receipt) -> None:
+def test_escpos_08_a_paper_end_leaves_the_job_unknown(bench: PrinterBench, receipt: Receipt) -> None:
     bench.twin.set_paper_out(True)
-    bench.start("status").submit("sale-1", receipt("1"))
+    bench.start("status", confirm_timeout_s=0.2).submit("sale-1", receipt("1"))
     assert "look at the paper" in bench.await_job("sale-1", JobState.UNKNOWN).reason
 
 
@@ -80,7 +88,7 @@ def test_a_printer_that_comes_back_is_online_without_a_job(bench: PrinterBench) 
     bench.await_states(DeviceState.OFFLINE, DeviceState.ONLINE)
 
 
-def test_pitfall_printing_9_silence_after_the_job_is_unknown_and_never_printed_again(
+def test_escpos_09_silence_after_the_job_is_unknown_and_never_printed_again(
     bench: PrinterBench, receipt: Receipt
 ) -> None:
     printer = bench.start("status", confirm_timeout_s=0.05)
@@ -148,3 +156,108 @@ def test_stopping_in_the_middle_of_a_confirmation_is_quick_and_unknown(bench: Pr
     printer.stop()
     assert bench.job("sale-1").state is JobState.UNKNOWN
     assert not [thread for thread in threading.enumerate() if thread.name == "printer-front"]
+
+
+@pytest.mark.parametrize("fault", [TwinFault.WRONG_ID, TwinFault.HALF_ANSWER, TwinFault.SILENT])
+def test_escpos_08_an_answer_that_is_not_the_job_s_own_leaves_it_unknown(
+    fault: TwinFault, bench: PrinterBench, receipt: Receipt
+) -> None:
+    bench.twin.fault = fault
+    printer = bench.start(confirm_timeout_s=0.2)
+    printer.submit("sale-1", receipt("1"))
+    assert "look at the paper" in bench.await_job("sale-1", JobState.UNKNOWN).reason
+    bench.twin.fault = TwinFault.NONE
+    printer.submit("sale-2", receipt("2"))
+    bench.await_job("sale-2", JobState.PRINTED)
+    assert bench.twin.receipts() == ["receipt 1\n", "receipt 2\n"]
+
+
+def test_a_slow_printer_is_waited_for(bench: PrinterBench, receipt: Receipt) -> None:
+    bench.twin.delay_s = 0.3
+    bench.start().submit("sale-1", receipt("1"))
+    bench.await_job("sale-1", JobState.PRINTED)
+
+
+def test_escpos_08_a_peer_that_never_reads_has_printed_nothing(bench: PrinterBench, receipt: Receipt) -> None:
+    bench.twin.reading = False
+    bench.start("status", confirm_timeout_s=0.2).submit("sale-1", receipt("1") * 200)
+    bench.await_job("sale-1", JobState.UNKNOWN)
+    assert bench.twin.receipts() == []
+
+
+def test_a_job_that_is_cancelled_while_the_printer_is_made_ready_is_not_printed(
+    bench: PrinterBench, receipt: Receipt
+) -> None:
+    bench.twin.delay_s = 0.2
+    job = bench.spool.submit("sale-1", receipt("1"))
+    printer = bench.start()
+    bench.spool.settle(job.number, JobState.FAILED, "cancelled")
+    bench.twin.delay_s = 0.0
+    printer.submit("sale-2", receipt("2"))
+    bench.await_job("sale-2", JobState.PRINTED)
+    assert bench.twin.receipts() == ["receipt 2\n"]
+    assert bench.states() == [DeviceState.ONLINE]
+
+
+class Recorder:
+    """A connection that keeps what is sent, portion by portion."""
+
+    def __init__(self, connection: Connection, sent: list[bytes]) -> None:
+        self._connection = connection
+        self._sent = sent
+
+    def send(self, data: bytes) -> None:
+        self._sent.append(data)
+        self._connection.send(data)
+
+    def receive(self, timeout_s: float) -> bytes:
+        return self._connection.receive(timeout_s)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def test_escpos_05_a_receipt_is_sent_whole_and_once(bench: PrinterBench, receipt: Receipt) -> None:
+    sent: list[bytes] = []
+    assert isinstance(bench.twin, PrinterTwin)
+    settings = PrinterSettings(
+        name="front", transport="tcp", address=bench.twin.address, profile=PrinterProfile(confirm="status")
+    )
+    bench.printer = Printer(
+        settings,
+        bench.spool,
+        bench.events.append,
+        clock=SystemClock(),
+        random=lambda: 0.5,
+        connect=lambda chosen: Recorder(open_connection(chosen), sent),
+    )
+    bench.spool.submit("sale-1", receipt("1") * 50)
+    bench.printer.start()
+    bench.await_job("sale-1", JobState.PRINTED)
+    assert sent == [receipt("1") * 50 + b"\x1dr1"]
+
+
+def test_escpos_02_every_job_selects_its_page_after_its_reset_on_a_connection_of_its_own(bench: PrinterBench) -> None:
+    printer = bench.start()
+    document = Document(elements=(TextLine(text="João 5 €"), Cut()))
+    for number, page in enumerate(("cp858", "cp1252", "cp860")):
+        printer.submit(f"sale-{number}", render_document(document, PrinterProfile(code_page=page)))
+        bench.await_job(f"sale-{number}", JobState.PRINTED)
+    assert bench.twin.receipts() == ["João 5 €\n", "João 5 €\n", "João 5 EUR\n"]
+
+
+def test_escpos_11_a_failed_open_fails_the_same_way_again_and_a_broken_socket_is_replaced(
+    bench: PrinterBench, receipt: Receipt
+) -> None:
+    printer = bench.start("status")
+    printer.submit("sale-1", receipt("1"))
+    bench.await_job("sale-1", JobState.PRINTED)
+    assert isinstance(bench.twin, PrinterTwin)
+    bench.twin.power_off()
+    settings = PrinterSettings(name="front", transport="tcp", address=bench.twin.address)
+    for _ in range(2):
+        with pytest.raises(DeviceUnavailable, match="switch it on"):
+            open_connection(settings)
+    bench.twin.power_on()
+    printer.submit("sale-2", receipt("2"))
+    bench.await_job("sale-2", JobState.PRINTED)

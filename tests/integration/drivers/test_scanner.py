@@ -81,7 +81,9 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_bytes_on_the_line_become_one_event(twin: ScannerTwin, start: Start, listener: Listener) -> None:
+def test_scanner_06_and_08_bytes_on_the_line_become_one_event_that_keeps_them(
+    twin: ScannerTwin, start: Start, listener: Listener
+) -> None:
     start()
     listener.await_states(DeviceState.ONLINE)
     twin.scan(b"]E04006381333931", suffix=b"\r\n")
@@ -92,7 +94,7 @@ def test_bytes_on_the_line_become_one_event(twin: ScannerTwin, start: Start, lis
     assert event.received_at.utcoffset() is not None
 
 
-def test_pitfall_2_a_scan_in_pieces_is_one_scan(twin: ScannerTwin, start: Start, listener: Listener) -> None:
+def test_scanner_02_a_scan_in_pieces_is_one_scan(twin: ScannerTwin, start: Start, listener: Listener) -> None:
     start(idle_gap_ms=2000)
     listener.await_states(DeviceState.ONLINE)
     twin.scan("MEMBER-0001", splits=(1, 4, 11), pause_s=0.02)
@@ -100,14 +102,14 @@ def test_pitfall_2_a_scan_in_pieces_is_one_scan(twin: ScannerTwin, start: Start,
     listener.await_scans("MEMBER-0001", "MEMBER-0002")
 
 
-def test_pitfall_1_silence_ends_a_scan_without_a_suffix(twin: ScannerTwin, start: Start, listener: Listener) -> None:
+def test_scanner_01_silence_ends_a_scan_without_a_suffix(twin: ScannerTwin, start: Start, listener: Listener) -> None:
     start(idle_gap_ms=40)
     listener.await_states(DeviceState.ONLINE)
     twin.scan("MEMBER-0001", suffix=b"")
     listener.await_scans("MEMBER-0001")
 
 
-def test_pitfall_9_a_repeated_code_is_one_event(twin: ScannerTwin, start: Start, listener: Listener) -> None:
+def test_scanner_09_a_repeated_code_is_one_event(twin: ScannerTwin, start: Start, listener: Listener) -> None:
     start(duplicate_window_ms=60_000)
     listener.await_states(DeviceState.ONLINE)
     for code in ("A", "A", "B", "A", "C"):
@@ -115,7 +117,7 @@ def test_pitfall_9_a_repeated_code_is_one_event(twin: ScannerTwin, start: Start,
     listener.await_scans("A", "B", "C")
 
 
-def test_pitfall_11_a_flood_is_dropped_and_the_next_scan_comes_through(
+def test_scanner_11_a_flood_is_dropped_and_the_next_scan_comes_through(
     twin: ScannerTwin, start: Start, listener: Listener
 ) -> None:
     reader = start(frame_bytes_max=100, idle_gap_ms=None)
@@ -126,7 +128,7 @@ def test_pitfall_11_a_flood_is_dropped_and_the_next_scan_comes_through(
     assert reader.dropped_frames == 1
 
 
-def test_pitfall_3_an_unplug_in_mid_frame_drops_the_partial_and_says_offline_once(
+def test_scanner_03_an_unplug_in_mid_frame_drops_the_partial_and_says_offline_once(
     twin: ScannerTwin, start: Start, listener: Listener
 ) -> None:
     reader = start(idle_gap_ms=None)
@@ -139,7 +141,7 @@ def test_pitfall_3_an_unplug_in_mid_frame_drops_the_partial_and_says_offline_onc
     assert listener.states() == [DeviceState.ONLINE, DeviceState.OFFLINE]
 
 
-def test_pitfall_4_a_scanner_that_comes_back_is_read_again_under_its_stable_path(
+def test_scanner_04_a_scanner_that_comes_back_is_read_again_under_its_stable_path(
     twin: ScannerTwin, start: Start, listener: Listener
 ) -> None:
     start(idle_gap_ms=None)
@@ -153,7 +155,7 @@ def test_pitfall_4_a_scanner_that_comes_back_is_read_again_under_its_stable_path
     listener.await_scans("MEMBER-0002")
 
 
-def test_pitfall_4_unplugging_again_and_again_leaks_no_descriptor(
+def test_scanner_04_unplugging_again_and_again_leaks_no_descriptor(
     twin: ScannerTwin, start: Start, listener: Listener
 ) -> None:
     reader = start()
@@ -177,7 +179,7 @@ def test_a_missing_port_is_offline_with_its_remedy(start: Start, listener: Liste
     assert "ttyNONE does not exist: plug the device in" in status.reason
 
 
-def test_pitfall_5_a_port_that_is_taken_says_so(twin: ScannerTwin, start: Start, listener: Listener) -> None:
+def test_scanner_05_a_port_that_is_taken_says_so(twin: ScannerTwin, start: Start, listener: Listener) -> None:
     holder = SerialPort(ScannerSettings(name="other", port=twin.path))
     try:
         start()

@@ -41,7 +41,7 @@ def state_of(path: Path, *references: str) -> dict[str, JobState]:
         ("after_send", JobState.UNKNOWN, 1),
     ],
 )
-def test_pitfall_printing_9_a_kill_leaves_the_truth_and_a_restart_prints_nothing_twice(
+def test_escpos_09_a_kill_leaves_the_truth_and_a_restart_prints_nothing_twice(
     moment: str, state: JobState, papers: int, tmp_path: Path, printer_twin: PrinterTwin
 ) -> None:
     path = tmp_path / "spool.db"

@@ -4,14 +4,14 @@ import os
 import socket
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from drivers.errors import DeviceLost, DeviceUnavailable
 from drivers.printer.settings import PrinterSettings, TransportName
-from drivers.printer.transport import open_connection
+from drivers.printer.transport import UsbConnection, open_connection
 from drivers.printer.twin import PrinterTwin
 
 
@@ -141,3 +141,47 @@ def test_a_file_takes_jobs_one_after_the_other(tmp_path: Path) -> None:
         assert connection.receive(0.0) == b""
         connection.close()
     assert (tmp_path / "receipts.bin").read_bytes() == b"one\ntwo\n"
+
+
+@pytest.fixture
+def usb(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """A kernel that shows printers on USB as Linux does: (sysfs, devices); a device file may be a real terminal."""
+
+    def plug(printers: dict[str, tuple[str, str, str, str]]) -> tuple[Path, Path]:
+        sysfs, devices = tmp_path / "sys", tmp_path / "dev"
+        for folder in (sysfs / "class/usbmisc", devices):
+            folder.mkdir(parents=True)
+        for number, (name, (vendor, product, serial, path)) in enumerate(printers.items()):
+            device = sysfs / f"devices/usb1/1-{number}"
+            interface = device / f"1-{number}:1.0"
+            interface.mkdir(parents=True)
+            for file, text in (("idVendor", vendor), ("idProduct", product), ("serial", serial)):
+                if text:
+                    (device / file).write_text(text + "\n")
+            (sysfs / "class/usbmisc" / name).mkdir()
+            (sysfs / "class/usbmisc" / name / "device").symlink_to(interface)
+            (devices / name).symlink_to(path)
+        return sysfs, devices
+
+    return plug
+
+
+@pytest.mark.parametrize("address", ["04b8:0202", "04B8:0202:J7K5"])
+def test_usb_finds_a_printer_by_its_ids(
+    address: str, usb: Callable[..., tuple[Path, Path]], terminal: tuple[int, str]
+) -> None:
+    printer_end, path = terminal
+    sysfs, devices = usb({"lp0": ("0519", "0003", "", os.devnull), "lp3": ("04b8", "0202", "J7K5", path)})
+    connection = UsbConnection(settings("usb", address), sysfs=sysfs, devices=devices)
+    connection.send(b"receipt\n")
+    assert os.read(printer_end, 100) == b"receipt\n"
+    connection.close()
+
+
+def test_usb_that_is_not_here_names_what_is_and_the_remedy(usb: Callable[..., tuple[Path, Path]]) -> None:
+    sysfs, devices = usb({"lp0": ("0519", "0003", "12", os.devnull)})
+    for address in ("04b8:0202", "0519:0003:13"):
+        with pytest.raises(DeviceUnavailable, match=r"found: 0519:0003:12.*usblp"):
+            UsbConnection(settings("usb", address), sysfs=sysfs, devices=devices)
+    with pytest.raises(DeviceUnavailable, match="found: none"):
+        UsbConnection(settings("usb", "04b8:0202"), sysfs=sysfs / "missing", devices=devices)

@@ -52,3 +52,16 @@ def test_a_printer_twin_keeps_its_port_and_its_paper_over_power(printer_twin: Pr
         connection.sendall(b"two\n\x1dV\x00\x10\x04\x01")
         assert connection.recv(10) == b"\x12"
     assert printer_twin.receipts() == ["one\n", "two\n"]
+
+
+def test_a_printer_twin_shows_each_receipt_by_its_number(printer_twin: PrinterTwin) -> None:
+    host, port = printer_twin.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"one\n\x1dV\x00two\n\x1dV\x00three\n\x10\x04\x01")
+        assert connection.recv(10) == b"\x12"
+    assert [printer_twin.receipt(number).text for number in (1, 2)] == ["one\n", "two\n"]
+    assert printer_twin.png() == printer_twin.receipt(2).png() != printer_twin.receipt(1).png()
+    assert printer_twin.uncut_png()[:4] == b"\x89PNG"
+    for number in (0, 3):
+        with pytest.raises(IndexError, match="2 are"):
+            printer_twin.receipt(number)

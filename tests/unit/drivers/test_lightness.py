@@ -9,7 +9,7 @@ MODULES = (
 )
 
 
-def test_pitfall_printing_10_importing_every_module_does_not_import_python_escpos() -> None:
+def test_escpos_10_importing_every_module_does_not_import_python_escpos() -> None:
     code = (
         f"import sys, {MODULES}\n"
         "heavy = {'escpos', 'PIL', 'yaml', 'barcode', 'qrcode', 'loyalty_sdk', 'sync', 'httpx', 'sqlalchemy'}\n"

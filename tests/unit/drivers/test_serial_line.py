@@ -67,7 +67,7 @@ def line(monkeypatch: pytest.MonkeyPatch, failing: str, failure: Exception) -> S
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("call", ["read", "in_waiting"])
-def test_pitfall_4_every_failure_of_reading_is_device_lost(
+def test_scanner_04_every_failure_of_reading_is_device_lost(
     monkeypatch: pytest.MonkeyPatch, call: str, failure: Exception
 ) -> None:
     with pytest.raises(DeviceLost, match="check its cable"):
@@ -78,7 +78,7 @@ def test_pitfall_4_every_failure_of_reading_is_device_lost(
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("call", ["write", "out_waiting"])
-def test_pitfall_4_every_failure_of_writing_is_device_lost(
+def test_scanner_04_every_failure_of_writing_is_device_lost(
     monkeypatch: pytest.MonkeyPatch, call: str, failure: Exception
 ) -> None:
     with pytest.raises(DeviceLost, match="check its cable"):
@@ -86,7 +86,7 @@ def test_pitfall_4_every_failure_of_writing_is_device_lost(
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-def test_pitfall_4_every_failure_of_opening_is_device_unavailable(
+def test_scanner_04_every_failure_of_opening_is_device_unavailable(
     monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     with pytest.raises(DeviceUnavailable, match="configured port"):
@@ -94,11 +94,11 @@ def test_pitfall_4_every_failure_of_opening_is_device_unavailable(
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-def test_pitfall_4_closing_a_dead_device_fails_nobody(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+def test_scanner_04_closing_a_dead_device_fails_nobody(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     line(monkeypatch, "close", failure).close()
 
 
-def test_pitfall_5_ports_are_opened_exclusively_and_with_a_write_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scanner_05_ports_are_opened_exclusively_and_with_a_write_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FailingSerial("nothing", OSError())
     monkeypatch.setattr(serial, "Serial", fake)
     SerialLine("/dev/scanner", baud_rate=9600, read_timeout_s=0.05, write_timeout_s=1.0)

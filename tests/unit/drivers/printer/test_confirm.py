@@ -13,6 +13,8 @@ from drivers.printer.confirm import (
     Reply,
     ReplyKind,
     ReplySplitter,
+    StarCounterConfirmation,
+    StarReplySplitter,
     Verdict,
     process_id,
 )
@@ -37,11 +39,11 @@ def kinds(data: bytes) -> list[ReplyKind]:
         (b"\xff", ReplyKind.UNKNOWN),
     ],
 )
-def test_pitfall_printing_7_fixed_bits_tell_replies_apart(data: bytes, kind: ReplyKind) -> None:
+def test_escpos_07_fixed_bits_tell_replies_apart(data: bytes, kind: ReplyKind) -> None:
     assert kinds(data) == [kind]
 
 
-def test_pitfall_printing_7_a_job_s_reply_is_found_among_others() -> None:
+def test_escpos_07_a_job_s_reply_is_found_among_others() -> None:
     job = ProcessIdConfirmation(7)
     mixed = b"\x14\x00\x00\x0f" + b"\x11" + b"\x37\x22!!!!\x00" + b"\x12" + b"\x37\x22" + process_id(7) + b"\x00"
     verdicts = [job.verdict(reply) for reply in ReplySplitter().feed(mixed)]
@@ -67,7 +69,7 @@ def test_any_cut_of_the_replies_gives_the_same(data: bytes, cuts: list[int]) -> 
     assert pieces == ReplySplitter().feed(data)
 
 
-def test_pitfall_printing_8_the_request_and_its_answer_carry_the_same_id() -> None:
+def test_escpos_08_the_request_and_its_answer_carry_the_same_id() -> None:
     job = ProcessIdConfirmation(123456)
     assert job.request == b"\x1d\x28\x48\x06\x00\x30\x30" + process_id(123456)
     own = Reply(kind=ReplyKind.BLOCK, data=b"\x37\x22" + process_id(123456))
@@ -89,7 +91,7 @@ def test_process_ids_are_printable_and_neighbours_differ(number: int) -> None:
     assert process_id(number) != process_id(number + 1)
 
 
-def test_pitfall_printing_8_paper_status_after_the_job() -> None:
+def test_escpos_08_paper_status_after_the_job() -> None:
     job = PaperStatusConfirmation(1)
     assert job.request == b"\x1dr1"
     assert job.verdict(Reply(kind=ReplyKind.STATUS, data=b"\x00")) is Verdict.PRINTED
@@ -102,3 +104,47 @@ def test_without_a_method_nothing_is_asked_and_nothing_believed() -> None:
     assert job.request == b""
     assert not job.awaits_reply
     assert job.verdict(Reply(kind=ReplyKind.STATUS, data=b"\x00")) is None
+
+
+def star_status(counter: int, printer: int = 0) -> bytes:
+    return bytes([0x23, 0x06, printer, 0, 0, 0, 0, (counter & 7) << 1 | (counter & 24) << 2, 0])
+
+
+def star(data: bytes) -> Reply:
+    (reply,) = StarReplySplitter().feed(data)
+    return reply
+
+
+@pytest.mark.parametrize("before", [0, 6, 7, 8, 30, 31])
+def test_escpos_08_a_star_s_counter_counts_this_job_and_no_other(before: int) -> None:
+    job = StarCounterConfirmation(1)
+    assert (job.request, job.probe, job.poll) == (b"\x17", b"\x1b\x06\x01", b"\x1b\x06\x01")
+    assert job.verdict(star(star_status(before + 1))) is None
+    assert job.answers_probe(star(star_status(before)))
+    assert job.verdict(star(star_status(before))) is None
+    assert job.verdict(star(star_status(before + 2))) is None
+    assert job.verdict(star(star_status(before + 1))) is Verdict.PRINTED
+
+
+def test_a_star_that_is_offline_or_has_no_counter_is_not_ready() -> None:
+    job = StarCounterConfirmation(1)
+    assert not job.answers_probe(star(star_status(0, printer=0x08)))
+    assert not job.answers_probe(star(b"\x0f\x06\x00\x00\x00\x00\x00"))
+    assert not job.answers_probe(Reply(kind=ReplyKind.STATUS, data=b"\x00"))
+
+
+def test_escpos_07_a_star_s_status_is_found_between_flow_control_and_noise() -> None:
+    data = b"\x13" + star_status(3)[:4] + b"\x11" + star_status(3)[4:] + b"\xff" + star_status(4)[:5] + star_status(5)
+    kinds_seen = [reply.kind for reply in StarReplySplitter().feed(data)]
+    status = ReplyKind.AUTOMATIC_STATUS
+    assert kinds_seen == [ReplyKind.XOFF, ReplyKind.XON, status, ReplyKind.UNKNOWN, status]
+
+
+@given(data=st.binary(max_size=60), cuts=st.lists(st.integers(0, 60), max_size=6))
+def test_any_cut_of_a_star_s_replies_gives_the_same(data: bytes, cuts: list[int]) -> None:
+    offsets = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    splitter = StarReplySplitter()
+    pieces: list[Reply] = []
+    for start, end in pairwise(offsets):
+        pieces += splitter.feed(data[start:end])
+    assert pieces == StarReplySplitter().feed(data)

@@ -19,6 +19,10 @@ def test_numbers_are_epsons_unless_configured() -> None:
         ({"code_page": "cp932"}, "must be one of cp437"),
         ({"code_page_number": 300}, "0 to 255"),
         ({"confirm": "maybe"}, "process_id"),
+        ({"status": "maybe"}, "real_time"),
+        ({"dialect": "esperanto"}, "star_line"),
+        ({"dots": 100}, "192 to 832"),
+        ({"confirm": "star_counter"}, "no counter of Star's"),
     ],
 )
 def test_wrong_settings_are_named(wrong: dict[str, str], text: str) -> None:

@@ -1,6 +1,7 @@
 """Bytes as a printer takes them: one code page, no commands out of data, no traces of the library."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_every_page_prints_what_it_has() -> None:
         assert "Café" in paper.receipts[0]
 
 
-def test_pitfall_printing_2_the_code_page_follows_every_reset() -> None:
+def test_escpos_02_the_code_page_follows_every_reset() -> None:
     data = render_document(RECEIPT, PrinterProfile(code_page="cp860"))
     assert data.startswith(b"\x1b@\x1bt\x03")
     assert data.count(b"\x1b@") == 1
@@ -72,7 +73,7 @@ def test_a_block_has_no_reset_no_cut_and_no_pulse_and_leaves_no_style_behind() -
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
-def test_pitfall_printing_4_no_data_becomes_a_command(left: str, right: str) -> None:
+def test_escpos_04_no_data_becomes_a_command(left: str, right: str) -> None:
     document = Document(elements=(TextLine(text=left, bold=True), Columns(left=left, right=right), Cut()))
     paper = printed(render_document(document, PrinterProfile()))
     assert paper.drawer_pulses == 0
@@ -87,7 +88,7 @@ def test_paper_and_plain_lines_agree(text: str, align: Align) -> None:
     assert paper.uncut() == [line.rstrip() for line in plain_lines(document, 32)]
 
 
-def test_pitfall_printing_10_the_library_leaves_no_handler_no_folder_and_prints_nothing(tmp_path: Path) -> None:
+def test_escpos_10_the_library_leaves_no_handler_no_folder_and_prints_nothing(tmp_path: Path) -> None:
     code = (
         "import logging, os\n"
         "from drivers.printer.render import warm_up\n"
@@ -106,12 +107,22 @@ def test_pitfall_printing_10_the_library_leaves_no_handler_no_folder_and_prints_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pitfall_printing_10_a_private_cache_folder_is_used_and_a_shared_one_passed_over(tmp_path: Path) -> None:
-    private, shared = tmp_path / "private", tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    code = "import sys, pathlib\nfrom drivers.printer.render import warm_up\nwarm_up(pathlib.Path(sys.argv[1]))\n"
-    for folder in (private, shared):
-        subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
-    assert len(list(private.iterdir())) == 1
-    assert list(shared.iterdir()) == []
+def test_escpos_10_neither_a_foreign_pickle_nor_a_foreign_database_is_loaded(tmp_path: Path) -> None:
+    """Whoever writes to a folder of pickles runs code in the process that reads them."""
+    version = platform.python_version()
+    (tmp_path / f"{version}.capabilities.pickle").write_bytes(b"cos\nabort\n(tR.")  # Unpickled, it ends the process.
+    (tmp_path / "capabilities.json").write_text("{}")
+    environment = os.environ | {
+        "ESCPOS_CAPABILITIES_PICKLE_DIR": str(tmp_path),
+        "ESCPOS_CAPABILITIES_FILE": str(tmp_path / "capabilities.json"),
+    }
+    code = (
+        "import os\n"
+        "from drivers.printer.render import warm_up\n"
+        "before = dict(os.environ)\n"
+        "warm_up()\n"
+        "assert dict(os.environ) == before\n"
+        "from escpos.capabilities import CAPABILITIES\n"
+        "assert list(CAPABILITIES['profiles']) == ['default']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

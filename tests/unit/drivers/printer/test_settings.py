@@ -24,10 +24,23 @@ def test_addresses_are_read(address: str, expected: tuple[str, int]) -> None:
     assert PrinterSettings(name="p", transport="tcp", address=address).host_and_port == expected
 
 
+def test_usb_ids_are_read() -> None:
+    read = [
+        PrinterSettings(name="p", transport="usb", address=address).usb_ids
+        for address in ("04B8:0e15", "0519:0003:2A-7 x")
+    ]
+    assert read == [("04b8", "0e15", ""), ("0519", "0003", "2A-7 x")]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"transport": "parallel"},
         {"transport": "usb"},
+        {"transport": "usb", "address": "4b8:202"},
+        {"transport": "usb", "address": "04b8:0202:"},
+        {"status_timeout_s": 0},
+        {"transport": "file", "profile": PrinterProfile(status="real_time")},
         {"address": "host:port"},
         {"address": "host:70000"},
         {"address": "host:\uff19\uff11"},

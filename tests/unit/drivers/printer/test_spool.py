@@ -192,3 +192,13 @@ def test_pitfall_sqlite_3_a_full_disk_is_told_and_the_job_stays_queued(open_spoo
     found = spool.next_queued()
     assert found is not None
     assert found.number == job.number
+
+
+def test_the_latest_jobs_come_first_and_only_so_many(open_spool: Open) -> None:
+    spool = open_spool()
+    for number in range(5):
+        spool.submit(f"job-{number}", b"x")
+    send(spool, JobState.PRINTED)
+    assert [job.reference for job in spool.jobs(2)] == ["job-4", "job-3"]
+    assert [job.state for job in spool.jobs()] == [JobState.QUEUED] * 4 + [JobState.PRINTED]
+    assert spool.jobs(-1) == ()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from drivers.scanner.duplicates import DuplicateFilter
 
 
-def test_pitfall_9_the_same_code_within_the_window_is_one() -> None:
+def test_scanner_09_the_same_code_within_the_window_is_one() -> None:
     subject = DuplicateFilter(0.5)
     assert subject.is_new(b"A", 0.0)
     assert not subject.is_new(b"A", 0.4)
@@ -14,7 +14,7 @@ def test_pitfall_9_the_same_code_within_the_window_is_one() -> None:
     assert subject.is_new(b"A", 1.3)
 
 
-def test_pitfall_9_two_codes_in_view_are_two_scans() -> None:
+def test_scanner_09_two_codes_in_view_are_two_scans() -> None:
     subject = DuplicateFilter(0.5)
     assert [subject.is_new(code, number / 10) for number, code in enumerate([b"A", b"B", b"A", b"B"])] == [
         True,
@@ -31,7 +31,7 @@ def test_a_window_of_nothing_lets_everything_through() -> None:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=4), unique=True, max_size=200))
-def test_pitfall_9_a_different_code_is_never_suppressed_and_memory_is_bounded(codes: list[bytes]) -> None:
+def test_scanner_09_a_different_code_is_never_suppressed_and_memory_is_bounded(codes: list[bytes]) -> None:
     subject = DuplicateFilter(60.0)
     assert all(subject.is_new(code, 0.0) for code in codes)
     assert len(subject._seen_s) <= 16

@@ -52,6 +52,9 @@ class ScriptedPort:
             return b""
         return step
 
+    def write(self, data: bytes) -> None:
+        raise AssertionError("a plain scanner is never written to")
+
     def close(self) -> None:
         self.closed = True
 
@@ -87,7 +90,7 @@ def states(events: list[ScannerEvent]) -> list[str]:
     return [event.state.name for event in events if isinstance(event, ScannerStatusEvent)]
 
 
-def test_pitfall_3_and_4_a_lost_port_is_closed_before_it_is_opened_again_and_its_partial_is_gone() -> None:
+def test_scanner_03_and_04_a_lost_port_is_closed_before_it_is_opened_again_and_its_partial_is_gone() -> None:
     events, closed_before = run([b"12", DeviceLost("unplugged")], [b"34\r"])
     assert scans(events) == ["34"]
     assert states(events)[:3] == ["ONLINE", "OFFLINE", "ONLINE"]

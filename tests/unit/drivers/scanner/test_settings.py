@@ -35,3 +35,13 @@ def test_something_must_be_able_to_end_a_scan() -> None:
 def test_a_name_and_a_port_are_needed() -> None:
     with pytest.raises(SettingsInvalid, match="name and a port"):
         ScannerSettings(name="front", port="")
+
+
+def test_ssi_needs_a_silence() -> None:
+    with pytest.raises(SettingsInvalid, match="SSI asks for a damaged packet again"):
+        ScannerSettings(name="front", port="/dev/null", protocol="ssi", idle_gap_ms=None)
+
+
+def test_a_port_that_is_no_usb_identity_is_refused() -> None:
+    with pytest.raises(SettingsInvalid, match="usb:VID:PID"):
+        ScannerSettings(name="front", port="usb:front")
