@@ -34,14 +34,19 @@ if TYPE_CHECKING:
         RedemptionRefused,
         ReversalRefused,
         RewardUnavailable,
+        ScannerCommandRefused,
+        ScannerUnavailable,
         ScanUnreadable,
         TrainingMismatch,
     )
     from loyalty_sdk.model import (
         Context,
+        GS1Element,
         Hold,
         Member,
+        PrinterStatus,
         PrintJob,
+        Progress,
         Quote,
         ReceiptBlock,
         ReceiptKey,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
         Status,
     )
     from loyalty_sdk.programme import Programme, parse_programme
+    from loyalty_sdk.reports import Report
     from loyalty_sdk.till import AsyncTill, Till
 
 __all__ = [
@@ -67,6 +73,7 @@ __all__ = [
     "Conflict",
     "Context",
     "CurrencyMismatch",
+    "GS1Element",
     "Hold",
     "HoldNotOpen",
     "HoldUnknown",
@@ -80,14 +87,17 @@ __all__ = [
     "OfflineCapExceeded",
     "OutcomeUnknown",
     "PrintJob",
+    "PrinterStatus",
     "PrinterUnavailable",
     "Programme",
+    "Progress",
     "Quote",
     "ReceiptBlock",
     "ReceiptConflict",
     "ReceiptKey",
     "ReceiptUnknown",
     "RedemptionRefused",
+    "Report",
     "ReturnLine",
     "Reversal",
     "ReversalRefused",
@@ -96,7 +106,9 @@ __all__ = [
     "Sale",
     "Scan",
     "ScanUnreadable",
+    "ScannerCommandRefused",
     "ScannerStatus",
+    "ScannerUnavailable",
     "Status",
     "Tender",
     "Till",
@@ -109,13 +121,17 @@ __version__ = "0.1.0"
 _MODULES = {
     **dict.fromkeys(("Basket", "Line", "Tender"), "basket"),
     **dict.fromkeys(("Programme", "parse_programme"), "programme"),
+    **dict.fromkeys(("Report",), "reports"),
     **dict.fromkeys(("AsyncTill", "Till"), "till"),
     **dict.fromkeys(
         (
             "Context",
+            "GS1Element",
             "Hold",
             "Member",
             "PrintJob",
+            "PrinterStatus",
+            "Progress",
             "Quote",
             "ReceiptBlock",
             "ReceiptKey",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncConnection"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=TillEvent)
 
 
 class AsyncConnection:
@@ -57,13 +58,13 @@ class AsyncConnection:
                 await self.settings.effects.sleep_async(step.seconds)
                 reply = None
 
-    async def listen(self, call: Call[Any]) -> AsyncIterator[TillEvent]:
-        """Yield events until the caller stops or the connection is closed."""
+    async def listen(self, call: Call[Any], wanted: tuple[type[E], ...]) -> AsyncIterator[E]:
+        """Yield events of the wanted classes until the caller stops or the connection is closed."""
         async with aclosing(_AsyncStream(self, call)) as stream:
             flow = self.settings.scan_flow()
             step = next(flow)
             while not self._closed:
-                if isinstance(step, Deliver):
+                if isinstance(step, Deliver) and isinstance(step.event, wanted):
                     yield step.event
                 step = flow.send(await stream.reply(step, self.settings.effects))
 

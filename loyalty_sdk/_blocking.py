@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=TillEvent)
 
 
 class Connection:
@@ -57,13 +58,13 @@ class Connection:
                 self.settings.effects.sleep(step.seconds)
                 reply = None
 
-    def listen(self, call: Call[Any]) -> Iterator[TillEvent]:
-        """Yield events until the caller stops or the connection is closed."""
+    def listen(self, call: Call[Any], wanted: tuple[type[E], ...]) -> Iterator[E]:
+        """Yield events of the wanted classes until the caller stops or the connection is closed."""
         with closing(_Stream(self, call)) as stream:
             flow = self.settings.scan_flow()
             step = next(flow)
             while not self._closed:
-                if isinstance(step, Deliver):
+                if isinstance(step, Deliver) and isinstance(step.event, wanted):
                     yield step.event
                 step = flow.send(stream.reply(step, self.settings.effects))
 

@@ -17,22 +17,32 @@ from loyalty_sdk.codec import dumps
 from loyalty_sdk.errors import InvalidRequest, RewardUnavailable
 from loyalty_sdk.local import (
     BODY_BYTES_MAX,
+    CancelPrintRequest,
+    DecodeCall,
     HoldRequest,
     IdentifyCall,
     OpenHolds,
     OpenHoldsRequest,
+    PrintJobs,
+    PrintJobsRequest,
     PrintRequest,
+    PrintTestRequest,
     QuoteRequest,
     ReceiptBlockRequest,
     ReleaseRequest,
+    ReportRequest,
+    ReprintRequest,
     ReversalRequest,
     SaleRequest,
+    ScannerCall,
 )
 from loyalty_sdk.model import (
     Context,
+    EntryMethod,
     Hold,
     Member,
     PrintJob,
+    Progress,
     Quote,
     ReceiptBlock,
     ReceiptKey,
@@ -41,21 +51,32 @@ from loyalty_sdk.model import (
     ReversalKind,
     Sale,
     Scan,
+    ScannerCommand,
+    ScannerStatus,
     Status,
 )
+from loyalty_sdk.reports import Report, ReportKind
 
 __all__ = [
     "EVENTS_PATH",
     "PATHS",
+    "cancel_print",
+    "command_scanner",
+    "decode",
     "events",
     "hold_redemption",
     "identify",
     "open_holds",
+    "print_jobs",
     "print_receipt",
+    "print_test",
+    "progress",
     "quote",
     "receipt_block",
     "record_sale",
     "release",
+    "report",
+    "reprint",
     "reverse_sale",
     "status",
 ]
@@ -71,6 +92,13 @@ PATHS = {
     "reverse_sale": "/v1/reversals",
     "receipt_block": "/v1/receipt-blocks",
     "print_receipt": "/v1/print-jobs",
+    "print_jobs": "/v1/print-jobs/list",
+    "cancel_print": "/v1/print-jobs/cancel",
+    "reprint": "/v1/print-jobs/reprint",
+    "print_test": "/v1/print-jobs/test",
+    "report": "/v1/reports",
+    "decode": "/v1/scans/decode",
+    "command_scanner": "/v1/scanners/command",
     "status": "/v1/status",
 }
 
@@ -97,6 +125,19 @@ def identify(context: Context, code: str | Scan) -> Call[Member]:
     scan = Scan(data=code, entry_method="keyed") if isinstance(code, str) else code
     request = IdentifyCall(context=context, data=scan.data, entry_method=scan.entry_method, symbology=scan.symbology)
     return _post("identify", request, Member, "question")
+
+
+@_checked
+def decode(context: Context, text: str, entry_method: EntryMethod) -> Call[Scan]:
+    """Ask what a text is that did not come from a scanner of the agent's."""
+    return _post("decode", DecodeCall(context=context, data=text, entry_method=entry_method), Scan, "question")
+
+
+@_checked
+def command_scanner(context: Context, command: ScannerCommand, scanner: str) -> Call[ScannerStatus]:
+    """Give a scanner a command; doing it twice does no harm."""
+    request = ScannerCall(context=context, command=command, scanner=scanner)
+    return _post("command_scanner", request, ScannerStatus, "question")
 
 
 @_checked
@@ -232,6 +273,43 @@ def print_receipt(context: Context, recorded: Sale | Reversal | ReceiptKey, copy
     return _post("print_receipt", request, PrintJob, "every_time" if copy else "keyed")
 
 
+@_checked
+def print_jobs(context: Context) -> Call[PrintJobs]:
+    """Ask for the latest print jobs."""
+    return _post("print_jobs", PrintJobsRequest(context=context), PrintJobs, "question")
+
+
+@_checked
+def cancel_print(context: Context, job: PrintJob | str) -> Call[PrintJob]:
+    """Take a waiting job out of the spool; asked again, it answers the same."""
+    return _post("cancel_print", CancelPrintRequest(context=context, job_id=_job_id(job)), PrintJob, "keyed")
+
+
+@_checked
+def reprint(context: Context, job: PrintJob | str | None) -> Call[PrintJob]:
+    """Print a copy of a job's receipt, or of the register's latest."""
+    request = ReprintRequest(context=context, job_id=None if job is None else _job_id(job))
+    return _post("reprint", request, PrintJob, "every_time")
+
+
+@_checked
+def print_test(context: Context, printer: str | None, drawer: bool) -> Call[PrintJob]:
+    """Print a page that shows what a printer can do."""
+    request = PrintTestRequest(context=context, printer=printer, drawer=drawer)
+    return _post("print_test", request, PrintJob, "every_time")
+
+
+@_checked
+def report(context: Context, kind: ReportKind, number: int | None, printed: bool, columns: int) -> Call[Report]:
+    """Ask for an X or Z report; a Z report that was made is found again, a print happens every time."""
+    request = ReportRequest(context=context, kind=kind, number=number, printed=printed, columns=columns)
+    return _post("report", request, Report, "every_time" if printed else "question" if kind == "x" else "keyed")
+
+
+def _job_id(job: PrintJob | str) -> str:
+    return job.job_id if isinstance(job, PrintJob) else job
+
+
 def _key(recorded: Sale | Reversal | ReceiptKey) -> ReceiptKey:
     return recorded if isinstance(recorded, ReceiptKey) else recorded.receipt
 
@@ -243,9 +321,15 @@ def status(context: Context) -> Call[Status]:
 
 
 def events(context: Context) -> Call[Scan]:
-    """Listen to the register's scanners; what comes is a stream of server-sent events."""
+    """Listen to the register's devices; what comes is a stream of server-sent events."""
     query = _query(context)
     return Call(name="scans", method="GET", path=EVENTS_PATH, answer=Scan, effect="question", query=query)
+
+
+def progress(context: Context) -> Call[Progress]:
+    """Listen to how far the agent is with sending its journal; a stream of its own, on which no scan comes."""
+    query = _query(context) | {"topic": "progress"}
+    return Call(name="progress", method="GET", path=EVENTS_PATH, answer=Progress, effect="question", query=query)
 
 
 def _query(context: Context) -> dict[str, str]:

@@ -53,7 +53,8 @@ class Settings:
 
     def scan_flow(self) -> ScanFlow:
         """Start the flow that listens."""
-        return listen(self.endpoint.address, self.endpoint.remedy(), self.retries, self.effects.fraction)
+        effects = self.effects
+        return listen(self.endpoint.address, self.endpoint.remedy(), self.retries, effects.fraction, effects.now)
 
     def request(self, call: Call[Any], *, timeout_s: float | None = None) -> dict[str, Any]:
         """Return httpx's arguments for one attempt. Raises AccessRefused where a token is missing."""

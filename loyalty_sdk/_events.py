@@ -8,20 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from loyalty_sdk._answers import Answer, AnswerHead, read_answer
 from loyalty_sdk._flow import Failure, Pause, RetryPolicy
+from loyalty_sdk._freshness import AgentClock, Freshness
 from loyalty_sdk.codec import CodecError, decode, loads
 from loyalty_sdk.errors import AgentFailure, Busy, JournalUnavailable
-from loyalty_sdk.model import Scan, ScannerStatus
+from loyalty_sdk.model import PrinterStatus, PrintJob, Progress, Scan, ScannerStatus
 
-__all__ = ["Deliver", "EventDecoder", "Listen", "Read", "ScanFlow", "ServerEvent", "listen", "till_event"]
+__all__ = [
+    "Deliver",
+    "EventDecoder",
+    "Listen",
+    "Read",
+    "ScanFlow",
+    "ServerEvent",
+    "TillEvent",
+    "listen",
+    "till_event",
+]
 
 EVENT_BYTES_MAX = 65_536
 _EVENT_STREAM = "text/event-stream"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-TillEvent = Scan | ScannerStatus
+TillEvent = Scan | ScannerStatus | PrinterStatus | PrintJob | Progress
+_EVENTS: dict[str, type[TillEvent | AgentClock]] = {
+    "clock": AgentClock,
+    "scan": Scan,
+    "scanner_status": ScannerStatus,
+    "printer_status": PrinterStatus,
+    "print_job": PrintJob,
+    "progress": Progress,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +106,10 @@ class EventDecoder:
         return ServerEvent(name.decode("utf-8", "replace") or "message", b"\n".join(data).decode("utf-8", "replace"))
 
 
-def till_event(event: ServerEvent) -> TillEvent | None:
-    """Return what a till listens to; None for events that are for others. Raises CodecError."""
-    if event.name == "scan":
-        return decode(Scan, loads(event.data), "scan")
-    if event.name == "scanner_status":
-        return decode(ScannerStatus, loads(event.data), "scanner_status")
-    return None
+def till_event(event: ServerEvent) -> TillEvent | AgentClock | None:
+    """Return what a till listens to, or the agent's clock; None for events that are for others. Raises CodecError."""
+    wanted = _EVENTS.get(event.name)
+    return None if wanted is None else decode(wanted, loads(event.data), event.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +138,14 @@ Reply = AnswerHead | bytes | Failure | None
 ScanFlow = Generator[Listen | Read | Pause | Deliver, Reply, None]
 
 
-def listen(address: str, remedy: str, policy: RetryPolicy, fraction: Callable[[], float]) -> ScanFlow:
+def listen(
+    address: str, remedy: str, policy: RetryPolicy, fraction: Callable[[], float], now: Callable[[], datetime]
+) -> ScanFlow:
     """Listen until the POS stops, whatever becomes of the agent in between.
 
     A lost stream is said once, as a ScannerStatus `offline` without a scanner's name whose reason names the remedy, and
-    once more as `online` when it is back. Raises what the agent refuses for good, AccessRefused for one.
+    once more as `online` when it is back. A scan that waited too long until the POS asked is told as a ScannerStatus in
+    its place. Raises what the agent refuses for good, AccessRefused for one.
     """
     failures, offline = 0, False
     while True:
@@ -137,7 +157,7 @@ def listen(address: str, remedy: str, policy: RetryPolicy, fraction: Callable[[]
             if offline:
                 yield Deliver(ScannerStatus(scanner="", state="online", reason="the agent answers again"))
             offline = False
-            something_came, reason = yield from _read_events()
+            something_came, reason = yield from _read_events(Freshness(now))
             failures = 0 if something_came else failures
         if not offline:
             offline = True
@@ -160,7 +180,7 @@ def _refusal(head: AnswerHead, address: str) -> Generator[Read, Reply, str]:
     raise AgentFailure(f"{address} answered with no stream of events; check that the address is the agent's")
 
 
-def _read_events() -> Generator[Read | Deliver, Reply, tuple[bool, str]]:
+def _read_events(freshness: Freshness) -> Generator[Read | Deliver, Reply, tuple[bool, str]]:
     """Deliver the stream's events; return whether anything came, and why it ended."""
     decoder, something_came = EventDecoder(), False
     while True:
@@ -173,5 +193,7 @@ def _read_events() -> Generator[Read | Deliver, Reply, tuple[bool, str]]:
         except CodecError as error:
             return False, f"an event does not read: {error}"
         for event in events:
-            if event is not None:
-                yield Deliver(event)
+            if isinstance(event, AgentClock):
+                freshness.compare(event)
+            elif event is not None:
+                yield Deliver(freshness.judge(event) if isinstance(event, Scan) else event)

@@ -17,15 +17,22 @@ from loyalty_sdk.codec import CodecError, decode, dumps, loads
 from loyalty_sdk.errors import AccessRefused, InvalidRequest, LoyaltyError, NotFound
 from loyalty_sdk.local import (
     BODY_BYTES_MAX,
+    CancelPrintRequest,
+    DecodeCall,
     HoldRequest,
     IdentifyCall,
     OpenHoldsRequest,
+    PrintJobsRequest,
     PrintRequest,
+    PrintTestRequest,
     QuoteRequest,
     ReceiptBlockRequest,
     ReleaseRequest,
+    ReportRequest,
+    ReprintRequest,
     ReversalRequest,
     SaleRequest,
+    ScannerCall,
 )
 from loyalty_sdk.model import Context
 
@@ -36,6 +43,8 @@ Handler = Callable[[Any], object]
 
 REQUESTS: dict[str, type[Any]] = {
     "identify": IdentifyCall,
+    "decode": DecodeCall,
+    "command_scanner": ScannerCall,
     "quote": QuoteRequest,
     "hold_redemption": HoldRequest,
     "release": ReleaseRequest,
@@ -44,6 +53,11 @@ REQUESTS: dict[str, type[Any]] = {
     "reverse_sale": ReversalRequest,
     "receipt_block": ReceiptBlockRequest,
     "print_receipt": PrintRequest,
+    "print_jobs": PrintJobsRequest,
+    "cancel_print": CancelPrintRequest,
+    "reprint": ReprintRequest,
+    "print_test": PrintTestRequest,
+    "report": ReportRequest,
 }
 _NAMES = {path: name for name, path in PATHS.items()} | {EVENTS_PATH: "scans"}
 
@@ -60,7 +74,7 @@ class FakeApi:
     """Routes requests to handlers by the name of the Till's method; one at a time, as the agent's writer does."""
 
     def __init__(
-        self, token: str, handlers: Mapping[str, Handler], events: Callable[[Context], httpx.SyncByteStream]
+        self, token: str, handlers: Mapping[str, Handler], events: Callable[[str], httpx.SyncByteStream]
     ) -> None:
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
@@ -119,7 +133,8 @@ class FakeApi:
             return self._json(self._handlers[name](_context(request.url.params)))
         if name != "scans":
             raise NotFound("there is no such call; see docs/local-api.md")
-        events = self._events(_context(request.url.params))
+        context = _context(request.url.params)
+        events = self._events(request.url.params.get("topic") or context.register)
         return httpx.Response(200, headers=self._headers("text/event-stream"), stream=events)
 
     def _json(self, answer: object) -> httpx.Response:
@@ -136,7 +151,7 @@ class FakeApi:
 
 def _context(query: Mapping[str, str]) -> Context:
     """Read the context of a GET, where everything is text."""
-    data: dict[str, Any] = dict(query)
+    data: dict[str, Any] = {name: value for name, value in query.items() if name != "topic"}
     if "training" in data:
         data["training"] = {"true": True, "false": False}.get(data["training"], data["training"])
     return decode(Context, data, "context")

@@ -94,6 +94,8 @@ class Members:
 
     def move(self, owner: Owner, points: int, *, online: bool, now: datetime) -> None:
         """Add points to whom they belong: at once at central when online, else as pending."""
+        if isinstance(owner, str) and online:
+            owner = self.by_alias(owner) or owner  # Sold while the card was not known here; central knows it now.
         if isinstance(owner, Account):
             owner.pending += points
             if online:

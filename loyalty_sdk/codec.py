@@ -11,12 +11,13 @@ import base64
 import binascii
 import json
 import re
-import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from json.encoder import encode_basestring
+from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 __all__ = ["INTEGER_MAX", "CodecError", "decode", "dumps", "encode", "loads"]
@@ -26,6 +27,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 
 T = TypeVar("T")
 Decoder = Callable[[Any, str], Any]
+Writer = Callable[[Any], str]
 
 
 class CodecError(ValueError):
@@ -33,9 +35,9 @@ class CodecError(ValueError):
 
 
 def dumps(value: object) -> bytes:
-    """Encode a dataclass or plain JSON value as compact UTF-8 JSON on one line."""
+    """Encode a dataclass or plain JSON value as compact UTF-8 JSON on one line: fields in the order of definition."""
     try:
-        return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _text(value).encode()
     except UnicodeEncodeError:
         raise CodecError("a text holds half a surrogate pair; send whole characters") from None
 
@@ -53,9 +55,8 @@ def loads(data: bytes | str) -> Any:
 
 
 def encode(value: Any) -> Any:
-    """Turn a dataclass into JSON values: field by field, in the order of its definition."""
-    kind: Any = type(value)
-    return _encoder(kind)(value)
+    """Turn a dataclass into JSON values: what parsing its text gives."""
+    return json.loads(_text(value))
 
 
 def decode(cls: type[T], data: Any, place: str = "") -> T:
@@ -70,30 +71,12 @@ def decode(cls: type[T], data: Any, place: str = "") -> T:
 
 
 @cache
-def _encoder(kind: Any) -> Callable[[Any], Any]:
-    """Choose the encoder of one class, once."""
-    if kind in (str, int, bool, type(None)):
-        return lambda value: value
-    if is_dataclass(kind):
-        names = tuple(field.name for field in fields(kind))
-        return lambda value: {name: encode(getattr(value, name)) for name in names}
-    if issubclass(kind, tuple | list):
-        return lambda value: [encode(item) for item in value]
-    if issubclass(kind, Mapping):
-        return lambda value: {key: encode(item) for key, item in value.items()}
-    for base, encoder in _SCALAR_ENCODERS:
-        if issubclass(kind, base):
-            return encoder
-    raise TypeError(f"{kind.__name__} has no JSON form here")
-
-
-@cache
 def _decoder(annotation: Any) -> Decoder:
     """Compile the decoder of one annotation; an annotation outside the vocabulary is a programming error."""
     if is_dataclass(annotation):
         return _dataclass_decoder(annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
+    if origin in (Union, UnionType):
         return _optional_decoder(next(a for a in arguments if a is not type(None)))
     if origin is Literal:
         return _literal_decoder(arguments)
@@ -228,23 +211,84 @@ _SCALARS: dict[Any, Decoder] = {
 }
 
 
+class _Writers(dict[type, Writer]):
+    """What writes a value as JSON, by its class; the writer of a class is made when it is first met."""
+
+    def __missing__(self, kind: type) -> Writer:
+        self[kind] = writer = _writer(kind)
+        return writer
+
+
+def _writer(kind: Any) -> Writer:
+    if is_dataclass(kind):
+        return _dataclass_writer(kind)
+    for base, writer in _BASE_WRITERS:
+        if issubclass(kind, base):
+            return writer
+    raise TypeError(f"{kind.__name__} has no JSON form here")
+
+
+def _dataclass_writer(cls: Any) -> Writer:
+    """Compile one expression that writes every field, several times faster than a loop over them.
+
+    For `Tender`, as docs/decisions/0014 shows in whole:
+    `lambda value: f'{{"kind":{…},"amount_minor":{item if type(item := value.amount_minor) is int else …}}}'`
+    """
+    members = ",".join(f'"{field.name}":{{{_field_writer(field)}}}' for field in fields(cls))
+    writer: Writer = eval(f"lambda value: f'{{{{{members}}}}}'", {"quoted": encode_basestring, "writers": _WRITERS})
+    return writer
+
+
+def _field_writer(field: Field[Any]) -> str:
+    """The annotation is only a guess, which spares texts and whole numbers a call; what is there decides."""
+    by_class = f"writers[type(item := value.{field.name})](item)"
+    likely = {"str": "quoted(item)", "int": "item"}.get(str(field.type))
+    if likely is None:
+        return by_class
+    return f"{likely} if type(item := value.{field.name}) is {field.type} else writers[type(item)](item)"
+
+
+def _text(value: object) -> str:
+    return _WRITERS[type(value)](value)
+
+
+def _sequence_text(value: Sequence[object]) -> str:
+    return f"[{','.join([_WRITERS[type(item)](item) for item in value])}]"
+
+
+def _mapping_text(value: Mapping[str, object]) -> str:
+    return f"{{{','.join([f'{encode_basestring(key)}:{_text(item)}' for key, item in value.items()])}}}"
+
+
 def _decimal_text(value: Decimal) -> str:
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = str(value)
+    if "E" in text:  # Seldom, and asking for plain digits at once takes three times as long.
+        text = format(value, "f")
+    return f'"{text.rstrip("0").rstrip(".") if "." in text else text}"'
 
 
 def _datetime_text(value: datetime) -> str:
     if value.tzinfo is None:
         raise CodecError("a time without its offset; use datetime.now().astimezone()")
-    return value.isoformat(timespec="milliseconds")
+    return f'"{value.isoformat(timespec="milliseconds")}"'
 
 
-_SCALAR_ENCODERS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+_BASE_WRITERS: tuple[tuple[type | UnionType, Writer], ...] = (
+    (tuple | list, _sequence_text),
+    (Mapping, _mapping_text),
     (Decimal, _decimal_text),
     (datetime, _datetime_text),
-    (date, date.isoformat),
-    (bytes, lambda value: base64.b64encode(value).decode()),
-    (str, str),
+    (date, lambda value: f'"{value.isoformat()}"'),
+    (bytes, lambda value: f'"{base64.b64encode(value).decode()}"'),
+    (str, encode_basestring),
+)
+_WRITERS = _Writers(
+    {
+        str: encode_basestring,
+        int: int.__repr__,
+        bool: lambda value: "true" if value else "false",
+        NoneType: lambda value: "null",
+    }
 )
 
 

@@ -42,7 +42,7 @@ ENVELOPE_VERSION = 1
 ENTRY_BYTES_MAX = 1_000_000
 
 EntryKind = Literal["journal_opened", "sale", "reversal", "release", "grant_closed"]
-DocumentKind = Literal["programme", "grant"]
+DocumentKind = Literal["programme", "grant", "report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,10 @@ def attachment_info(terminal: str, entry_id: str) -> bytes:
 
 
 def document_signing_input(kind: DocumentKind, document: str) -> bytes:
-    """Return what central signs with Ed25519 for a programme or a grant: domain tag and the document's exact text."""
+    """Return what is signed with Ed25519: domain tag and the document's exact text.
+
+    Central signs programmes and grants, the terminal its reports.
+    """
     return _lines(f"loyalty-{kind}-v1", document)
 
 

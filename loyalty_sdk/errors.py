@@ -23,6 +23,8 @@
     ├── Busy                        a queue is full: try again shortly
     ├── JournalUnavailable          the journal cannot be written (disk full, forked)
     ├── PrinterUnavailable          no printer for this register, or its spool is full
+    ├── ScannerUnavailable          no scanner for this register, or it is offline
+    ├── ScannerCommandRefused       the scanner does not do this command
     └── AgentFailure                the agent failed in a way it has no name for
 
 Every text names the remedy. `type` is the stable URN of RFC 9457, `status` the HTTP status it travels under, and
@@ -58,6 +60,8 @@ __all__ = [
     "ReversalRefused",
     "RewardUnavailable",
     "ScanUnreadable",
+    "ScannerCommandRefused",
+    "ScannerUnavailable",
     "TrainingMismatch",
     "error_class",
 ]
@@ -218,6 +222,20 @@ class PrinterUnavailable(LoyaltyError):
 
     type = PROBLEM_PREFIX + "printer-unavailable"
     status = 503
+
+
+class ScannerUnavailable(LoyaltyError):
+    """No scanner of that name serves this register, or it is offline: plug it in, or key the code in."""
+
+    type = PROBLEM_PREFIX + "scanner-unavailable"
+    status = 503
+
+
+class ScannerCommandRefused(LoyaltyError):
+    """The scanner does not do this command, refused it, or did not answer; scans go on as they were."""
+
+    type = PROBLEM_PREFIX + "scanner-command-refused"
+    status = 409
 
 
 class AgentFailure(LoyaltyError):

@@ -6,7 +6,6 @@ standard library offers it only from Python 3.14 on, and with its own clock.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 
@@ -18,4 +17,5 @@ def uuid7(now: datetime, random_bytes: Callable[[int], bytes]) -> str:
     milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
     tail = int.from_bytes(random_bytes(10), "big")
     value = milliseconds << 80 | 0x7 << 76 | (tail >> 62 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"  # Written by hand, as `uuid.UUID` takes longer than all the rest.
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -10,20 +10,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loyalty_sdk.basket import Basket, Tender
-from loyalty_sdk.model import Context, EntryMethod, Hold, ReceiptKey, ReturnLine, ReversalKind
+from loyalty_sdk.model import Context, EntryMethod, Hold, PrintJob, ReceiptKey, ReturnLine, ReversalKind, ScannerCommand
+from loyalty_sdk.reports import ReportKind
 
 __all__ = [
     "BODY_BYTES_MAX",
+    "CancelPrintRequest",
+    "DecodeCall",
     "HoldRequest",
     "IdentifyCall",
     "OpenHolds",
     "OpenHoldsRequest",
+    "PrintJobs",
+    "PrintJobsRequest",
     "PrintRequest",
+    "PrintTestRequest",
     "QuoteRequest",
     "ReceiptBlockRequest",
     "ReleaseRequest",
+    "ReportRequest",
+    "ReprintRequest",
     "ReversalRequest",
     "SaleRequest",
+    "ScannerCall",
 ]
 
 BODY_BYTES_MAX = 1_000_000
@@ -37,6 +46,30 @@ class IdentifyCall:
     data: str
     entry_method: EntryMethod = "scanned"
     symbology: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeCall:
+    """POST /v1/scans/decode → Scan: what a text is that the POS got by itself, from a keyboard wedge or typed.
+
+    `data` may begin with an AIM identifier.
+    """
+
+    context: Context
+    data: str
+    entry_method: EntryMethod = "keyed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannerCall:
+    """POST /v1/scanners/command → ScannerStatus of the scanner that did it.
+
+    `scanner` is the name of one of the register's; it may be left out where the register has one.
+    """
+
+    context: Context
+    command: ScannerCommand
+    scanner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +180,7 @@ class ReceiptBlockRequest:
     columns: int = 42
 
     def __post_init__(self) -> None:
-        if not 20 <= self.columns <= 80:
-            raise ValueError("columns must be from 20 to 80")
+        _check_columns(self.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,3 +190,73 @@ class PrintRequest:
     context: Context
     receipt: ReceiptKey
     copy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintJobsRequest:
+    """POST /v1/print-jobs/list → PrintJobs: the latest jobs of every printer of this agent."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintJobs:
+    """Print jobs, the newest first."""
+
+    jobs: tuple[PrintJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPrintRequest:
+    """POST /v1/print-jobs/cancel → PrintJob: a job that waits is never printed, one that left answers as it is."""
+
+    context: Context
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReprintRequest:
+    """POST /v1/print-jobs/reprint → PrintJob: a copy, marked as one, of a job's receipt; nothing is recorded.
+
+    Without `job_id` it is the latest receipt of the context's store and register, where "-" stands for any.
+    """
+
+    context: Context
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintTestRequest:
+    """POST /v1/print-jobs/test → PrintJob: every character of the code page, the styles, codes, drawer and cut.
+
+    `printer` is a name in agent.toml; without it the printer of the context's register, or the only one.
+    """
+
+    context: Context
+    printer: str | None = None
+    drawer: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest:
+    """POST /v1/reports → Report for the context's store, register and business date; a store "-" is found out.
+
+    A Z report without `number` closes the date, or answers with the one that did; with `number` it is that one again.
+    `printed` puts it on paper, marked as a copy where it was printed before. `columns` is the width of its lines.
+    """
+
+    context: Context
+    kind: ReportKind
+    number: int | None = None
+    printed: bool = False
+    columns: int = 42
+
+    def __post_init__(self) -> None:
+        if self.number is not None and (self.kind == "x" or self.number < 1):
+            raise ValueError("number belongs to Z reports and counts from 1")
+        _check_columns(self.columns)
+
+
+def _check_columns(columns: int) -> None:
+    if not 20 <= columns <= 80:
+        raise ValueError("columns must be from 20 to 80")

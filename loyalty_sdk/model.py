@@ -13,11 +13,15 @@ from typing import Literal
 from loyalty_sdk.basket import Basket
 
 __all__ = [
+    "CodeKind",
     "Context",
     "EntryMethod",
+    "GS1Element",
     "Hold",
     "Member",
     "PrintJob",
+    "PrinterStatus",
+    "PrinterStatusName",
     "Quote",
     "ReceiptBlock",
     "ReceiptKey",
@@ -27,6 +31,7 @@ __all__ = [
     "RewardOffer",
     "Sale",
     "Scan",
+    "ScannerCommand",
     "ScannerStatus",
     "Status",
 ]
@@ -34,8 +39,24 @@ __all__ = [
 NAME_LENGTH_MAX = 64
 
 EntryMethod = Literal["scanned", "keyed"]
+CodeKind = Literal["unknown", "member", "voucher", "gs1", "digital_link", "gtin", "cpf", "cnpj", "nif", "nie", "phone"]
+ScannerCommand = Literal["enable", "disable", "beep", "trigger", "release"]
 MemberState = Literal["known", "unknown", "unconfirmed"]
 ReversalKind = Literal["void", "return", "unlinked_return"]
+PrinterStatusName = Literal[
+    "power_online", "power_offline", "cover_open", "cover_ok", "rec_empty", "rec_nearempty", "rec_paperok"
+]
+# UnifiedPOS: JPOS_SUE_POWER_ONLINE, JPOS_SUE_POWER_OFFLINE, PTR_SUE_COVER_OPEN, PTR_SUE_COVER_OK, PTR_SUE_REC_EMPTY,
+# PTR_SUE_REC_NEAREMPTY, PTR_SUE_REC_PAPEROK.
+_PRINTER_STATUS_CODES: dict[PrinterStatusName, int] = {
+    "power_online": 2001,
+    "power_offline": 2003,
+    "cover_open": 11,
+    "cover_ok": 12,
+    "rec_empty": 24,
+    "rec_nearempty": 25,
+    "rec_paperok": 26,
+}
 
 
 def _check_name(field: str, value: str, *, empty_allowed: bool = False) -> None:
@@ -81,8 +102,21 @@ class ReceiptKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GS1Element:
+    """One element string of a GS1 code: the application identifier, as `01`, and its value."""
+
+    ai: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """One scanned or keyed code. `data` is the text without AIM identifier and suffix, `raw` the bytes as they came."""
+    """One scanned or keyed code. `data` is the text without AIM identifier and suffix, `raw` the bytes as they came.
+
+    `kind` says what the code is, `other_kinds` what else it could be by its form, and `value` is the code in one
+    spelling: a CPF without dots, a phone number in E.164, the GTIN of a GS1 code, else `data`. `elements` are those of
+    a GS1 code. `scan_data_type` is the constant of UnifiedPOS (SCAN_SDT_…), 0 where nothing told the symbology.
+    """
 
     data: str
     entry_method: EntryMethod = "scanned"
@@ -90,6 +124,11 @@ class Scan:
     raw: bytes = b""
     scanner: str = ""
     scanned_at: datetime | None = None
+    kind: CodeKind = "unknown"
+    value: str = ""
+    other_kinds: tuple[CodeKind, ...] = ()
+    elements: tuple[GS1Element, ...] = ()
+    scan_data_type: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +138,24 @@ class ScannerStatus:
     scanner: str
     state: Literal["online", "offline"]
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrinterStatus:
+    """A printer's StatusUpdateEvent of UnifiedPOS: `status` is the constant in snake_case, `code` its value.
+
+    Power, cover and paper change each for itself: a printer has a latest status of each that it reports.
+    """
+
+    printer: str
+    status: PrinterStatusName
+    code: int
+    reason: str = ""
+
+    @classmethod
+    def of(cls, printer: str, status: PrinterStatusName, reason: str = "") -> PrinterStatus:
+        """Make it with UnifiedPOS' value."""
+        return cls(printer=printer, status=status, code=_PRINTER_STATUS_CODES[status], reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,11 +278,34 @@ class ReceiptBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintJob:
-    """A job in the printer's spool: queued, sent, printed, failed or unknown."""
+    """A job in a printer's spool.
+
+    It waits as `queued` and leaves as `sent`. It ends as `printed` (the printer said so), as `failed` (nothing of it is
+    on paper, nor will be), as `unknown` (look at the paper: nothing is printed again by itself), or stays `sent` with a
+    printer that never says more. `receipt` is the receipt that it prints, where it is one that the journal still holds;
+    `ended_at` is set when no more will be known.
+    """
 
     job_id: str
     state: Literal["queued", "sent", "printed", "failed", "unknown"]
     reason: str = ""
+    printer: str = ""
+    content: Literal["receipt", "copy", "report", "test"] = "receipt"
+    receipt: ReceiptKey | None = None
+    queued_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the journal is sent: entries left, entries a second over the last half minute, and seconds left.
+
+    `time_left_s` is None while entries wait and none is sent.
+    """
+
+    entries_left: int
+    entries_per_s: Decimal = Decimal(0)
+    time_left_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +323,8 @@ class Status:
     programme_version: int | None
     open_holds: int
     entries_refused: int
+    progress: Progress | None = None
     scanners: tuple[ScannerStatus, ...] = ()
+    printers: tuple[PrinterStatus, ...] = ()
     print_jobs_waiting: int = 0
     warnings: tuple[str, ...] = ()

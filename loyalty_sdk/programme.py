@@ -24,6 +24,7 @@ __all__ = [
 
 PROGRAMME_BYTES_MAX = 1_000_000
 RULES_MAX = 1_000
+QR_BYTES_MAX = 200
 
 RoundingMode = Literal["floor", "ceiling", "half_up", "half_even"]
 
@@ -119,11 +120,19 @@ class OfflineCaps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptTexts:
-    """What a printed receipt says around the sale: the locale of its words and numbers, header and footer lines."""
+    """What a printed receipt says around the sale: the locale of its words and numbers, header and footer lines.
+
+    `qr` is what a QR code above the footer holds, none where it is empty; `{receipt}` in it becomes the receipt's key.
+    """
 
     locale: str = "en"
     header: tuple[str, ...] = ()
     footer: tuple[str, ...] = ()
+    qr: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.qr.encode()) > QR_BYTES_MAX:
+            raise ValueError(f"qr must have at most {QR_BYTES_MAX} bytes, so that its code fits a narrow receipt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

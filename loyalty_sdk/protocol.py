@@ -7,14 +7,16 @@ Uploads are newline-delimited JSON: a line is an entry's exact bytes; the line a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from loyalty_sdk.codec import CodecError, decode, dumps, loads
 
 __all__ = [
     "ANSWER_BYTES_MAX",
+    "REPORT_BYTES_MAX",
+    "REPORT_GRANTS_MAX",
     "UPLOAD_BYTES_MAX",
     "UPLOAD_ENTRIES_MAX",
     "Attachment",
@@ -25,17 +27,22 @@ __all__ = [
     "EntryPage",
     "EntryRecord",
     "GrantDocument",
+    "GrantLeft",
     "GrantRequest",
     "IdentifyRequest",
+    "JournalReport",
     "JournalView",
     "MemberAnswer",
     "Outcome",
     "PublicKey",
+    "ReportAnswer",
     "SignedDocument",
+    "SignedReport",
     "Snapshot",
     "UploadAnswer",
     "UploadHeaders",
     "UploadLine",
+    "decode_tolerant",
     "join_upload",
     "split_upload",
 ]
@@ -43,7 +50,10 @@ __all__ = [
 UPLOAD_BYTES_MAX = 8_000_000
 UPLOAD_ENTRIES_MAX = 500
 ANSWER_BYTES_MAX = 8_000_000
+REPORT_BYTES_MAX = 2_000_000
+REPORT_GRANTS_MAX = 500
 
+T = TypeVar("T")
 Outcome = Literal["applied", "held", "rejected", "quarantined"]
 
 
@@ -170,8 +180,10 @@ class EntryPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangesPage:
-    """GET /v1/changes?journal=&cursor=&limit=: what changed for this terminal since `cursor` (empty at first).
+    """GET /v1/changes?journal=&cursor=&limit=&acknowledged=&hash=&head=&grant=: what changed here since `cursor`.
 
+    The last four say how far the terminal knows its journal acknowledged, with the hash there, its head, and its newest
+    open grant: a central that knows less, or another life of the journal, answers with `epoch-changed` or `fork`.
     Snapshots of members it asked for or sold to, open grants that were issued to it (again, since the answer that
     carried one may have been lost), grants that central wants back, entries judged again, and the number
     of the programme version in force.
@@ -185,6 +197,58 @@ class ChangesPage:
     grants_recalled: tuple[str, ...]
     outcomes: tuple[EntryOutcome, ...]
     programme_version: int | None
+    central_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalReport:
+    """What a terminal knows of its journal and of central, where the two do not fit together.
+
+    `acknowledged_seq` with its hash is how far central, in `epoch`, said that it held the journal; up to `floor_seq`
+    entries were pruned here and cannot be sent again. `revoked` says that central had revoked this terminal. `grants`
+    are those open here, at most REPORT_GRANTS_MAX; with `more` the next report goes on with them.
+    """
+
+    format: Literal["loyalty-report-1"]
+    terminal: str
+    journal: str
+    epoch: str
+    acknowledged_seq: int
+    acknowledged_hash: str
+    floor_seq: int
+    floor_hash: str
+    head_seq: int
+    revoked: bool
+    grants: tuple[SignedDocument, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedReport:
+    """POST /v1/journals/{journal}/reports: a JournalReport's exact text, signed with Ed25519 by the terminal."""
+
+    report: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantLeft:
+    """What central still has set aside of an open grant."""
+
+    grant_id: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAnswer:
+    """What central holds of the journal after a report, and of the report's grants those that are open there."""
+
+    epoch: str
+    journal: str
+    watermark: int
+    watermark_hash: str
+    recovering: bool
+    grants: tuple[GrantLeft, ...]
     central_time: datetime
 
 
@@ -252,6 +316,28 @@ class UploadLine:
 
     entry: bytes
     sealed: bytes | None = None
+
+
+def decode_tolerant(cls: type[T], data: Any) -> T:
+    """Build `cls` as `decode` does, leaving out the fields of a later release. Raises CodecError.
+
+    For questions and answers only: an entry with a field that nobody here knows is kept unread and quarantined.
+    """
+    try:
+        return decode(cls, data)
+    except CodecError:
+        return decode(cls, _known(cls, data))
+
+
+def _known(annotation: Any, data: Any) -> Any:
+    """The same data without unknown fields, wherever a dataclass is expected."""
+    if is_dataclass(annotation) and isinstance(data, dict):
+        hints = get_type_hints(annotation)
+        return {name: _known(hints[name], item) for name, item in data.items() if name in hints}
+    if isinstance(data, list) and get_origin(annotation) is tuple:
+        return [_known(get_args(annotation)[0], item) for item in data]
+    inner = next((argument for argument in get_args(annotation) if is_dataclass(argument)), None)
+    return data if inner is None else _known(inner, data)
 
 
 def join_upload(lines: Iterable[tuple[bytes, str | None, bytes | None]]) -> bytes:

@@ -6,10 +6,11 @@ No I/O, no clock, no randomness, no floats: the same arguments give the same poi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from loyalty_sdk.basket import Basket, Line
 from loyalty_sdk.model import RewardOffer
@@ -26,10 +27,8 @@ class ReturnedPoints:
     credited: int
 
 
-@dataclass(frozen=True, slots=True)
-class _EarningLine:
-    sku: str
-    category: str
+class _EarningLine(NamedTuple):
+    line: Line
     quantity: Decimal
     amount_minor: int
 
@@ -90,14 +89,16 @@ def _earning_lines(
     shares = _discount_shares(basket, discount_minor if programme.earning_basis == "paid" else 0)
     lines = []
     for number, (line, share) in enumerate(zip(basket.lines, shares, strict=True), start=1):
-        left = line.quantity - returned.get(number, Decimal(0))
+        left = line.quantity - returned[number] if number in returned else line.quantity
         amount = _part(line.amount_minor - share, left, line.quantity)
-        lines.append(_EarningLine(line.sku, line.category, left, amount))
+        lines.append(_EarningLine(line, left, amount))
     return lines
 
 
 def _discount_shares(basket: Basket, discount_minor: int) -> list[int]:
     """Spread a discount over the lines with a positive amount, in proportion; the shares sum to the discount."""
+    if not discount_minor:
+        return [0] * len(basket.lines)
     positive = [max(line.amount_minor, 0) for line in basket.lines]
     total = sum(positive)
     shares, seen = [], 0
@@ -112,48 +113,45 @@ def _part(amount_minor: int, left: Decimal, quantity: Decimal) -> int:
     return amount_minor if left == quantity else math.floor(amount_minor * Fraction(left) / Fraction(quantity))
 
 
-def _earned(programme: Programme, lines: Iterable[_EarningLine]) -> int:
-    lines = list(lines)
+def _earned(programme: Programme, lines: Sequence[_EarningLine]) -> int:
     return sum(_earned_by_rule(rule, lines) for rule in programme.earning)
 
 
-def _earned_by_rule(rule: EarningRule, lines: list[_EarningLine]) -> int:
-    counting = [line for line in lines if _counts(rule, line)]
-    if sum(line.amount_minor for line in counting) < rule.minimum_spend_minor:
+def _earned_by_rule(rule: EarningRule, lines: Sequence[_EarningLine]) -> int:
+    counting = [part for part in lines if _counts(rule, part.line)]
+    if sum(part.amount_minor for part in counting) < rule.minimum_spend_minor:
         return 0
-    steps = [_steps(rule, line) for line in counting]
+    spent = [part.amount_minor if rule.kind == "amount" else Fraction(part.quantity) for part in counting]
     if rule.rounding.scope == "basket":
-        steps = [sum(steps, Fraction(0))]
-    return max(0, sum(_points(rule, step) for step in steps))
+        spent = [sum(spent)]
+    return max(0, sum(_points(rule, one) for one in spent))
 
 
-def _counts(rule: EarningRule, line: _EarningLine) -> bool:
+def _counts(rule: EarningRule, line: Line) -> bool:
     included = rule.included is None or _selects(rule.included, line)
     return included and not _selects(rule.excluded, line)
 
 
-def _selects(selection: Selection, line: _EarningLine) -> bool:
+def _selects(selection: Selection, line: Line) -> bool:
     return line.sku in selection.skus or line.category in selection.categories
 
 
-def _steps(rule: EarningRule, line: _EarningLine) -> Fraction:
-    return Fraction(line.amount_minor, rule.per_minor) if rule.kind == "amount" else Fraction(line.quantity)
-
-
-def _points(rule: EarningRule, steps: Fraction) -> int:
+def _points(rule: EarningRule, spent: int | Fraction) -> int:
+    step = rule.per_minor if rule.kind == "amount" else 1
     if rule.rounding.unit == "step":
-        return _rounded(rule.rounding, steps) * rule.points
-    return _rounded(rule.rounding, steps * rule.points)
+        return _rounded_quotient(rule.rounding, spent, step) * rule.points
+    return _rounded_quotient(rule.rounding, spent * rule.points, step)
 
 
-def _rounded(rounding: Rounding, value: Fraction) -> int:
+def _rounded_quotient(rounding: Rounding, dividend: int | Fraction, divisor: int) -> int:
+    """Exact, and in whole numbers where both are: a fraction costs several times as much."""
     if rounding.mode == "floor":
-        return math.floor(value)
+        return dividend // divisor
     if rounding.mode == "ceiling":
-        return math.ceil(value)
+        return -(-dividend // divisor)
     if rounding.mode == "half_even":
-        return round(value)
-    return math.floor(value + Fraction(1, 2))
+        return round(Fraction(dividend, divisor))
+    return (2 * dividend + divisor) // (2 * divisor)
 
 
 def _credited(basket: Basket, points_redeemed: int, returned: Mapping[int, Decimal]) -> int:

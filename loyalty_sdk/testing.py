@@ -10,7 +10,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
@@ -22,31 +22,37 @@ from loyalty_sdk._fake_counter import Counter
 from loyalty_sdk._fake_feed import EventStream, Feed
 from loyalty_sdk._fake_http import FakeApi, Fault, FaultKind
 from loyalty_sdk._fake_members import Account
+from loyalty_sdk._fake_printer import FakePrinter, Printed
+from loyalty_sdk._fake_reports import FakeReports
 from loyalty_sdk._fake_reversals import reverse_sale
-from loyalty_sdk._fake_texts import printed_text, receipt_block
+from loyalty_sdk._fake_texts import receipt_block
 from loyalty_sdk.codec import dumps
-from loyalty_sdk.errors import LoyaltyError, ReceiptUnknown
+from loyalty_sdk.errors import LoyaltyError, ReceiptUnknown, ScanUnreadable
 from loyalty_sdk.ids import uuid7
-from loyalty_sdk.local import PrintRequest, ReceiptBlockRequest
+from loyalty_sdk.local import DecodeCall, PrintRequest, ReceiptBlockRequest, ReportRequest, ReprintRequest, ScannerCall
 from loyalty_sdk.model import (
     Context,
     EntryMethod,
     Hold,
+    PrinterStatus,
+    PrinterStatusName,
     PrintJob,
+    Progress,
     ReceiptBlock,
     ReceiptKey,
     Reversal,
     Sale,
     Scan,
+    ScannerCommand,
     ScannerStatus,
     Status,
 )
 from loyalty_sdk.programme import EarningRule, OfflineCaps, Programme, ReceiptTexts, Reward
+from loyalty_sdk.reports import Report
 from loyalty_sdk.till import AsyncTill, Till
 
 __all__ = ["EXAMPLE_PROGRAMME", "FakeAgent", "Printed"]
 
-PRINTER_COLUMNS = 42
 PAUSE_S_MAX = 0.001
 
 EXAMPLE_PROGRAMME = Programme(
@@ -69,16 +75,6 @@ EXAMPLE_PROGRAMME = Programme(
 """One point for every euro; 100 points buy 5 € off, twice in a sale; 200 points may be redeemed offline."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Printed:
-    """What the fake's printer put on paper."""
-
-    job_id: str
-    receipt: ReceiptKey
-    text: str
-    copy: bool
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -98,10 +94,12 @@ class FakeAgent:
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.token = token
-        self.printed: list[Printed] = []
+        self.scanner_commands: list[ScannerCommand] = []
         self._now = now
         self._random_bytes = random_bytes
         self._counter = Counter(programme=programme, now=now, new_id=self._new_id)
+        self._printer = FakePrinter(self._new_id)
+        self._reports = FakeReports(now)
         self._feeds: defaultdict[str, Feed] = defaultdict(Feed)
         self._api = FakeApi(token, self._handlers(), self._events)
 
@@ -112,6 +110,8 @@ class FakeAgent:
         counter = self._counter
         return {
             "identify": counter.identify,
+            "decode": self._decode,
+            "command_scanner": self._command_scanner,
             "quote": counter.quote,
             "hold_redemption": counter.hold,
             "release": counter.release,
@@ -120,6 +120,11 @@ class FakeAgent:
             "reverse_sale": lambda request: reverse_sale(counter, request),
             "receipt_block": self._receipt_block,
             "print_receipt": self._print_receipt,
+            "print_jobs": lambda request: self._printer.jobs(),
+            "cancel_print": lambda request: self._printer.job(request.job_id),
+            "reprint": self._reprint,
+            "print_test": lambda request: self._printer.print_text("test", "*** TEST ***"),
+            "report": self._report,
             "status": self._status,
         }
 
@@ -175,6 +180,11 @@ class FakeAgent:
             sleep_async=lambda seconds: effects.sleep_async(min(seconds, PAUSE_S_MAX)),
         )
         return {"agent": "http://fake.agent", "token": self.token, "transport": self.transport, "effects": hurried}
+
+    @property
+    def printed(self) -> list[Printed]:
+        """What the printer put on paper, the oldest first."""
+        return self._printer.printed
 
     @property
     def programme(self) -> Programme:
@@ -270,6 +280,20 @@ class FakeAgent:
         """Let a scanner go online or offline; the next `scans()` of the register yields it."""
         self._feed(register).put(_event("scanner_status", ScannerStatus(scanner=scanner, state=state, reason=reason)))
 
+    def printer_status(
+        self, status: PrinterStatusName, register: str = "1", *, printer: str = "fake", reason: str = ""
+    ) -> None:
+        """Let a printer report its power, cover or paper; the next `events()` of the register yields it."""
+        self._feed(register).put(_event("printer_status", PrinterStatus.of(printer, status, reason)))
+
+    def print_job_ended(self, job: PrintJob, register: str = "1") -> None:
+        """Let a job end as the POS shall see it; the next `events()` of the register yields it."""
+        self._feed(register).put(_event("print_job", job))
+
+    def progress_made(self, progress: Progress) -> None:
+        """Tell how far the agent is with sending its journal; the next `progress()` of any till yields it."""
+        self._feed("progress").put(_event("progress", progress))
+
     def break_stream(self, register: str = "1") -> None:
         """End the stream of events of a register, as a restart of the agent does."""
         self._feed(register).put(b"")
@@ -288,8 +312,20 @@ class FakeAgent:
         with self._api.lock:
             return self._feeds[register]
 
-    def _events(self, context: Context) -> EventStream:
-        return EventStream(self._feed(context.register))
+    def _events(self, name: str) -> EventStream:
+        """The events of a register, or of the topic `progress`."""
+        return EventStream(self._feed(name))
+
+    def _decode(self, request: DecodeCall) -> Scan:
+        """What the agent tells of the meaning of a code is not here: the kind is `unknown`, the value the text."""
+        data = request.data.strip()
+        if not data:
+            raise ScanUnreadable("the text holds no code; scan again or key it in")
+        return Scan(data=data, entry_method=request.entry_method, raw=data.encode(), value=data, scanned_at=self._now())
+
+    def _command_scanner(self, request: ScannerCall) -> ScannerStatus:
+        self.scanner_commands.append(request.command)
+        return ScannerStatus(scanner=request.scanner or "fake", state="online")
 
     def _receipt_block(self, request: ReceiptBlockRequest) -> ReceiptBlock:
         recorded = self._recorded(request.context, request.receipt)
@@ -297,13 +333,27 @@ class FakeAgent:
 
     def _print_receipt(self, request: PrintRequest) -> PrintJob:
         recorded = self._recorded(request.context, request.receipt)
-        before = [job for job in self.printed if job.receipt == request.receipt and not job.copy]
-        if before and not request.copy:
-            return PrintJob(job_id=before[0].job_id, state="printed")
-        text = printed_text(recorded, self.programme.receipt, PRINTER_COLUMNS, copy=request.copy)
-        job = Printed(job_id=self._new_id(), receipt=request.receipt, text=text, copy=request.copy)
-        self.printed.append(job)
-        return PrintJob(job_id=job.job_id, state="printed")
+        return self._printer.print_receipt(recorded, self.programme.receipt, copy=request.copy)
+
+    def _reprint(self, request: ReprintRequest) -> PrintJob:
+        job_id = request.job_id
+        key = self._latest_receipt(request.context) if job_id is None else self._printer.job(job_id).receipt
+        if key is None:
+            raise ReceiptUnknown("that job prints no receipt; name the job of a receipt")
+        return self._print_receipt(PrintRequest(context=request.context, receipt=key, copy=True))
+
+    def _latest_receipt(self, context: Context) -> ReceiptKey:
+        here = (context.store, context.register)
+        keys = [key for key in self._counter.book(context).receipts if (key.store, key.register) == here]
+        if not keys:
+            raise ReceiptUnknown("no receipt of this register is recorded here; record a sale first")
+        return keys[-1]
+
+    def _report(self, request: ReportRequest) -> Report:
+        report = self._reports.report(self._counter.book(request.context), request, self.programme.currency)
+        if not request.printed:
+            return report
+        return replace(report, job=self._printer.print_text("report", "\n".join(report.lines)))
 
     def _recorded(self, context: Context, key: ReceiptKey) -> Sale | Reversal:
         record = self._counter.book(context).receipts.get(key)
@@ -326,6 +376,7 @@ class FakeAgent:
             programme_version=counter.programme.version,
             open_holds=len(counter.book(context).open_holds()),
             entries_refused=0,
+            progress=Progress(entries_left=counter.entries_waiting),
             warnings=() if counter.online else (warning,),
         )
 

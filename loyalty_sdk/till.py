@@ -24,9 +24,12 @@ from loyalty_sdk.errors import InvalidRequest
 from loyalty_sdk.ids import uuid7
 from loyalty_sdk.model import (
     Context,
+    EntryMethod,
     Hold,
     Member,
+    PrinterStatus,
     PrintJob,
+    Progress,
     Quote,
     ReceiptBlock,
     ReceiptKey,
@@ -35,9 +38,11 @@ from loyalty_sdk.model import (
     ReversalKind,
     Sale,
     Scan,
+    ScannerCommand,
     ScannerStatus,
     Status,
 )
+from loyalty_sdk.reports import Report, ReportKind
 
 if TYPE_CHECKING:
     import httpx
@@ -110,9 +115,40 @@ class Till:
         """Yield every scan at this register and every change of its scanners, as long as the POS asks.
 
         When the agent goes away it listens again with growing pauses, and says so with a ScannerStatus without a
-        scanner's name. It ends when the till is closed.
+        scanner's name. A scan that waited more than five seconds until the POS asked for the next event is dropped,
+        lest it meets the next customer; a ScannerStatus says so. It ends when the till is closed.
         """
-        return self._connection.listen(calls.events(self.context))
+        return self._connection.listen(calls.events(self.context), (Scan, ScannerStatus))
+
+    def events(self) -> Iterator[Scan | ScannerStatus | PrinterStatus | PrintJob]:
+        """Yield what `scans` yields, and what the printers of this register report.
+
+        A PrinterStatus says that power, cover or paper changed; who begins to listen hears the latest of each. A
+        PrintJob says how a job ended, of every register that shares the printer: compare its `job_id`.
+        """
+        return self._connection.listen(calls.events(self.context), (Scan, ScannerStatus, PrinterStatus, PrintJob))
+
+    def progress(self) -> Iterator[Progress]:
+        """Yield how far the journal is sent to central: at once, and on every change, at most once a second.
+
+        While the agent is away nothing comes; it listens again with growing pauses. It ends when the till is closed.
+        """
+        return self._connection.listen(calls.progress(self.context), (Progress,))
+
+    def decode(self, text: str, entry_method: EntryMethod = "keyed") -> Scan:
+        """Return what a text is that the POS got by itself: keyed by hand, or `scanned` by a keyboard wedge.
+
+        The text may begin with an AIM identifier. Raises ScanUnreadable.
+        """
+        return self._connection.run(calls.decode(self.context, text, entry_method))
+
+    def command_scanner(self, command: ScannerCommand, scanner: str = "") -> ScannerStatus:
+        """Let a scanner of this register beep, be enabled or disabled, or have its trigger pulled and released.
+
+        `scanner` is its name, which one alone at a register does not need. Raises ScannerUnavailable and
+        ScannerCommandRefused.
+        """
+        return self._connection.run(calls.command_scanner(self.context, command, scanner))
 
     def identify(self, code: str | Scan) -> Member:
         """Return who a code belongs to; a text counts as keyed by hand. Raises ScanUnreadable."""
@@ -219,6 +255,36 @@ class Till:
         """
         return self._connection.run(calls.print_receipt(self.context, recorded, copy))
 
+    def print_jobs(self) -> tuple[PrintJob, ...]:
+        """Return the latest jobs of the agent's printers, the newest first."""
+        return self._connection.run(calls.print_jobs(self.context)).jobs
+
+    def cancel_print(self, job: PrintJob | str) -> PrintJob:
+        """Take a job that still waits out of the spool. Raises NotFound."""
+        return self._connection.run(calls.cancel_print(self.context, job))
+
+    def reprint(self, job: PrintJob | str | None = None) -> PrintJob:
+        """Print a copy, marked as one, of a job's receipt or of the latest of this register.
+
+        Records nothing. Raises ReceiptUnknown and PrinterUnavailable.
+        """
+        return self._connection.run(calls.reprint(self.context, job))
+
+    def print_test(self, printer: str | None = None, *, drawer: bool = True) -> PrintJob:
+        """Print a page that shows what a printer can do, and open the drawer. Raises PrinterUnavailable."""
+        return self._connection.run(calls.print_test(self.context, printer, drawer))
+
+    def report(
+        self, kind: ReportKind, *, number: int | None = None, printed: bool = False, columns: int = 42
+    ) -> Report:
+        """Return the X or Z report of this register and business date.
+
+        A Z report closes the date; asked again, or by its `number`, it is the same one. With `printed` it goes on
+        paper, marked as a copy where it was printed before. Raises NotFound for a number that does not exist, and
+        PrinterUnavailable.
+        """
+        return self._connection.run(calls.report(self.context, kind, number, printed, columns))
+
     def status(self) -> Status:
         """Return how the agent is: journal, queue, central, devices, and warnings that name a remedy."""
         return self._connection.run(calls.status(self.context))
@@ -271,7 +337,23 @@ class AsyncTill:
 
     def scans(self) -> AsyncIterator[Scan | ScannerStatus]:
         """Yield scans and changes of scanners, as `Till.scans` does."""
-        return self._connection.listen(calls.events(self.context))
+        return self._connection.listen(calls.events(self.context), (Scan, ScannerStatus))
+
+    def events(self) -> AsyncIterator[Scan | ScannerStatus | PrinterStatus | PrintJob]:
+        """Yield scans and what scanners and printers report, as `Till.events` does."""
+        return self._connection.listen(calls.events(self.context), (Scan, ScannerStatus, PrinterStatus, PrintJob))
+
+    def progress(self) -> AsyncIterator[Progress]:
+        """Yield how far the journal is sent, as `Till.progress` does."""
+        return self._connection.listen(calls.progress(self.context), (Progress,))
+
+    async def decode(self, text: str, entry_method: EntryMethod = "keyed") -> Scan:
+        """Return what a text is that the POS got by itself, as `Till.decode` does."""
+        return await self._connection.run(calls.decode(self.context, text, entry_method))
+
+    async def command_scanner(self, command: ScannerCommand, scanner: str = "") -> ScannerStatus:
+        """Give a scanner of this register a command, as `Till.command_scanner` does."""
+        return await self._connection.run(calls.command_scanner(self.context, command, scanner))
 
     async def identify(self, code: str | Scan) -> Member:
         """Return who a code belongs to, as `Till.identify` does."""
@@ -358,6 +440,28 @@ class AsyncTill:
     async def print_receipt(self, recorded: Sale | Reversal | ReceiptKey, *, copy: bool = False) -> PrintJob:
         """Print a receipt, as `Till.print_receipt` does."""
         return await self._connection.run(calls.print_receipt(self.context, recorded, copy))
+
+    async def print_jobs(self) -> tuple[PrintJob, ...]:
+        """Return the latest print jobs, as `Till.print_jobs` does."""
+        return (await self._connection.run(calls.print_jobs(self.context))).jobs
+
+    async def cancel_print(self, job: PrintJob | str) -> PrintJob:
+        """Take a waiting job out of the spool, as `Till.cancel_print` does."""
+        return await self._connection.run(calls.cancel_print(self.context, job))
+
+    async def reprint(self, job: PrintJob | str | None = None) -> PrintJob:
+        """Print a copy of a receipt, as `Till.reprint` does."""
+        return await self._connection.run(calls.reprint(self.context, job))
+
+    async def print_test(self, printer: str | None = None, *, drawer: bool = True) -> PrintJob:
+        """Print a test page, as `Till.print_test` does."""
+        return await self._connection.run(calls.print_test(self.context, printer, drawer))
+
+    async def report(
+        self, kind: ReportKind, *, number: int | None = None, printed: bool = False, columns: int = 42
+    ) -> Report:
+        """Return an X or Z report, as `Till.report` does."""
+        return await self._connection.run(calls.report(self.context, kind, number, printed, columns))
 
     async def status(self) -> Status:
         """Return how the agent is, as `Till.status` does."""

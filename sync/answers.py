@@ -9,22 +9,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from loyalty_sdk.codec import CodecError, encode
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer, SignedDocument, UploadAnswer
-from sync.grants import close_wanted, mark_recalled, store_grant
+from sync.grants import EARLIEST, LATEST, close_wanted, mark_recalled, store_grant
 from sync.identity import SignatureRefused
 from sync.replica import store_alias, store_snapshot
 from sync.transaction import Transaction
 
-__all__ = ["AnswerRefused", "CloseGrants", "StoreAcknowledgement", "StoreChanges", "StoreMember"]
+__all__ = [
+    "AnswerDiverged",
+    "AnswerRefused",
+    "CloseGrants",
+    "NoteRevoked",
+    "StoreAcknowledgement",
+    "StoreChanges",
+    "StoreMember",
+    "hash_here",
+    "in_utc",
+]
 
 _log = logging.getLogger(__name__)
 
 
 class AnswerRefused(Exception):
     """An answer contradicts our journal or epoch; nothing of it was stored, selling goes on."""
+
+
+class AnswerDiverged(AnswerRefused):
+    """Central is in another epoch, or at a place that this journal was never at: a report has to settle it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +53,20 @@ class StoreAcknowledgement:
     def __call__(self, transaction: Transaction) -> int:
         """Return the new watermark. Raises AnswerRefused."""
         self._check(transaction)
-        answer = self.answer
+        answer, central_time = self.answer, in_utc(self.answer.central_time)
+        # What was said of these entries before central lost them, and does not say again, holds no more.
+        transaction.execute(
+            "DELETE FROM outcomes WHERE seq <= ? AND seq >"
+            " (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'watermark')",
+            (answer.watermark,),
+        )
         transaction.set_meta(watermark=str(answer.watermark), watermark_hash=answer.watermark_hash)
         transaction.execute("DELETE FROM attachments WHERE seq <= ?", (answer.watermark,))
         _store_outcomes(transaction, [outcome for outcome in answer.outcomes if outcome.seq <= answer.watermark])
-        transaction.see_central_time(answer.central_time)
+        transaction.see_central_time(central_time)
         transaction.execute(
             "INSERT INTO acknowledgements VALUES (?, ?) ON CONFLICT (watermark) DO NOTHING",
-            (answer.watermark, encode(answer.central_time)),
+            (answer.watermark, encode(central_time)),
         )
         return answer.watermark
 
@@ -54,14 +75,14 @@ class StoreAcknowledgement:
         _check_epoch(transaction, answer.epoch)
         current = int(transaction.meta("watermark") or 0)
         if not current <= answer.watermark <= head_seq:
-            raise AnswerRefused(
+            raise AnswerDiverged(
                 f"central says it holds entries up to {answer.watermark}; we wrote up to {head_seq} and it had "
-                f"acknowledged {current}: central may have been restored from a backup, a person has to look"
+                f"acknowledged {current}: central or this till was restored from a backup"
             )
-        if answer.watermark > 0 and answer.watermark_hash != _hash_at(transaction, answer.watermark, current):
-            raise AnswerRefused(
+        if answer.watermark_hash != hash_here(transaction, answer.watermark):
+            raise AnswerDiverged(
                 f"central holds another entry {answer.watermark} than this journal: the till's disk was cloned or "
-                "restored; enrol this terminal anew, or ask for help before deleting anything"
+                "restored"
             )
 
 
@@ -83,7 +104,8 @@ class StoreChanges:
         mark_recalled(transaction, self.page.grants_recalled)
         close_wanted(transaction)
         transaction.set_meta(cursor=self.page.cursor)
-        transaction.see_central_time(self.page.central_time)
+        transaction.execute("DELETE FROM meta WHERE name = 'revoked'")
+        transaction.see_central_time(in_utc(self.page.central_time))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +121,19 @@ class StoreMember:
         if self.alias_digest is not None:
             store_alias(transaction, self.alias_digest, self.answer.snapshot.member_id)
         _store_grants(transaction, self.answer.grants)
-        transaction.see_central_time(self.answer.central_time)
+        transaction.see_central_time(in_utc(self.answer.central_time))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRevoked:
+    """Command: note that central revoked this terminal; a central restored from a backup may not know it any more."""
+
+    uses_reserve: ClassVar[bool] = True
+
+    def __call__(self, transaction: Transaction) -> None:
+        """Note it once."""
+        if transaction.meta("revoked") is None:
+            transaction.set_meta(revoked=encode(transaction.host.now()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +147,23 @@ class CloseGrants:
         return close_wanted(transaction)
 
 
-def _hash_at(transaction: Transaction, seq: int, watermark: int) -> str | None:
-    """Our own hash at a seq in hexadecimal; that of the watermark is kept even where its entry was pruned."""
-    if seq == watermark:
-        return transaction.meta("watermark_hash")
+def in_utc(central_time: datetime) -> datetime:
+    """Return a time of central in UTC: SQLite reads no offset with seconds in it. Raises AnswerRefused for nonsense."""
+    if not EARLIEST <= central_time <= LATEST:
+        raise AnswerRefused(f"central's clock shows {central_time}: have it set")
+    return central_time.astimezone(UTC)
+
+
+def hash_here(transaction: Transaction, seq: int) -> str | None:
+    """Return our own hash at a seq in hexadecimal, empty at 0; None where nothing is known of it.
+
+    Those of the watermark and of the floor are kept even where their entries were pruned.
+    """
+    if seq == 0:
+        return ""
+    for seq_fact, hash_fact in (("watermark", "watermark_hash"), ("floor_seq", "floor_hash")):
+        if transaction.meta(seq_fact) == str(seq):
+            return transaction.meta(hash_fact)
     digest: bytes | None = transaction.execute("SELECT hash FROM entries WHERE seq = ?", (seq,)).scalar()
     return None if digest is None else digest.hex()
 
@@ -124,9 +171,9 @@ def _hash_at(transaction: Transaction, seq: int, watermark: int) -> str | None:
 def _check_epoch(transaction: Transaction, epoch: str) -> None:
     ours = transaction.meta("epoch")
     if epoch != ours:
-        raise AnswerRefused(
+        raise AnswerDiverged(
             f"central is in another epoch ({epoch}, we know {ours}): its database was replaced or restored; "
-            "selling goes on, uploads stop until a person decides"
+            "selling goes on"
         )
 
 

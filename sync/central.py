@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import httpx
 
-from loyalty_sdk.codec import CodecError, decode, dumps, loads
+from loyalty_sdk.codec import CodecError, dumps, loads
 from loyalty_sdk.envelope import upload_signing_input
 from loyalty_sdk.errors import PROBLEM_PREFIX
-from loyalty_sdk.protocol import ANSWER_BYTES_MAX, UploadHeaders, join_upload
+from loyalty_sdk.protocol import ANSWER_BYTES_MAX, UploadAnswer, UploadHeaders, decode_tolerant, join_upload
 from sync.identity import Identity
 from sync.journal import QueuedEntry, Watermark
 
@@ -38,6 +38,7 @@ __all__ = [
 
 T = TypeVar("T")
 RETRY_AFTER_S_MAX = 3_600
+TEXT_LENGTH_MAX = 500
 
 
 class CentralFailure(Exception):
@@ -45,7 +46,11 @@ class CentralFailure(Exception):
 
 
 class CentralUnreachable(CentralFailure):
-    """No answer: no route, refused, timed out, or a TLS failure."""
+    """No answer: no route, refused, timed out, a TLS failure. With `sent` central may have done what was asked."""
+
+    def __init__(self, text: str, *, sent: bool = True) -> None:
+        super().__init__(text)
+        self.sent = sent
 
 
 class AnswerNonsense(CentralFailure):
@@ -136,7 +141,7 @@ def receive(client: httpx.Client, request: httpx.Request) -> Answer:
         finally:
             response.close()
     except httpx.HTTPError as error:
-        raise CentralUnreachable(_reason(error)) from None
+        raise _unreachable(error) from None
 
 
 async def receive_async(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
@@ -148,7 +153,7 @@ async def receive_async(client: httpx.AsyncClient, request: httpx.Request) -> An
         finally:
             await response.aclose()
     except httpx.HTTPError as error:
-        raise CentralUnreachable(_reason(error)) from None
+        raise _unreachable(error) from None
 
 
 def parse(cls: type[T], answer: Answer, now: datetime) -> T:
@@ -161,9 +166,19 @@ def parse(cls: type[T], answer: Answer, now: datetime) -> T:
             "is a proxy or a captive portal in between, or is the address in [central] url wrong?"
         )
     try:
-        return decode(cls, loads(answer.body))
+        document = loads(answer.body)
+        return decode_tolerant(cls, _telling(document) if cls is UploadAnswer else document)
     except CodecError as error:
-        raise AnswerNonsense(f"central's answer cannot be read: {error}") from None
+        raise AnswerNonsense(f"central's answer cannot be read: {_printable(str(error))}") from None
+
+
+def _telling(document: Any) -> Any:
+    """Leave out of an upload's answer that entries were applied: nothing is kept of it, and reading it is most work."""
+    outcomes = document.get("outcomes") if isinstance(document, dict) else None
+    if not isinstance(outcomes, list):
+        return document
+    told = [one for one in outcomes if not isinstance(one, dict) or one.get("outcome") != "applied"]
+    return {**document, "outcomes": told}
 
 
 def _refused(answer: Answer, now: datetime) -> CentralFailure:
@@ -172,8 +187,14 @@ def _refused(answer: Answer, now: datetime) -> CentralFailure:
         problem, detail = document["type"], document.get("detail", "")
     except (CodecError, KeyError, TypeError, AttributeError):
         return AnswerNonsense(f"HTTP {answer.status} with a problem document that cannot be read")
-    name = str(problem).removeprefix(PROBLEM_PREFIX)
-    return CentralRefused(name, str(detail)[:500], answer.status, _retry_after_s(answer.retry_after, now))
+    name = _printable(str(problem).removeprefix(PROBLEM_PREFIX))
+    return CentralRefused(name, _printable(str(detail)), answer.status, _retry_after_s(answer.retry_after, now))
+
+
+def _printable(text: str) -> str:
+    """A text from outside as it may stand in a status and a log: one line, capped, without control characters."""
+    text = text[:TEXT_LENGTH_MAX]
+    return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
 def _retry_after_s(text: str | None, now: datetime) -> int | None:
@@ -222,5 +243,7 @@ def _extend(body: bytearray, chunk: bytes) -> None:
         raise AnswerNonsense(f"the answer exceeds {ANSWER_BYTES_MAX} bytes")
 
 
-def _reason(error: httpx.HTTPError) -> str:
-    return f"central does not answer ({type(error).__name__}: {error})" if str(error) else type(error).__name__
+def _unreachable(error: httpx.HTTPError) -> CentralUnreachable:
+    name = type(error).__name__
+    text = f"central does not answer ({name}: {_printable(str(error))})" if str(error) else name
+    return CentralUnreachable(text, sent=not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout))

@@ -1,4 +1,4 @@
-"""The connections to the terminal's database file: one that writes, pinned and used by one thread, and a few that read.
+"""The connections to the terminal's database file: one that writes, used by one thread at a time, and a few that read.
 
 Knows SQLite and no entry: what is in the file, and what to do when it fails, is decided in `sync.store`.
 """
@@ -19,9 +19,11 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from loyalty_sdk.errors import JournalUnavailable
 from sync.schema import APPLICATION_ID, PRAGMAS, SCHEMA_VERSION
 
-__all__ = ["DamageFound", "Database", "StoreRefused", "is_damage", "is_full"]
+__all__ = ["DamageFound", "Database", "ForkFound", "StoreRefused", "is_damage", "is_full"]
 
 READERS_MAX = 8
+# Of each; the file's pages are in the system's cache already, and a drain or a check reads every one of them once.
+READER_CACHE_KIB = 256
 SQLITE_VERSION_MIN = (3, 38, 0)
 PRIMARY_CODE = 0xFF
 # A full disk has no room for the index of the write-ahead log either, which SQLite reports in words of its own.
@@ -36,6 +38,10 @@ class DamageFound(sqlite3.DatabaseError):
     """The check of the whole file found damage, which no statement has met yet."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+class ForkFound(DamageFound):
+    """Central holds another life of this journal: it is replaced by a new one as a damaged one is."""
 
 
 class Database:
@@ -231,3 +237,4 @@ def _prepare_reader(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")

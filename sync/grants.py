@@ -7,7 +7,8 @@ decides when to redeem: see `sync.holds` and `sync.sales`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from loyalty_sdk.codec import CodecError, decode, encode, loads
 from loyalty_sdk.envelope import GrantClosedBody, GrantUse
@@ -17,6 +18,8 @@ from sync.statements import Reader
 from sync.transaction import Transaction
 
 __all__ = [
+    "EARLIEST",
+    "LATEST",
     "close_wanted",
     "earmark",
     "free_points",
@@ -29,11 +32,15 @@ __all__ = [
 ]
 
 CLOSED_AT_ONCE_MAX = 200
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
     """Keep a grant that central signed for this terminal. Raises SignatureRefused, CodecError."""
     grant = decode(GrantDocument, loads(transaction.identity.verify("grant", signed)))
+    if not EARLIEST <= grant.not_after <= LATEST:
+        raise CodecError(f"grant {grant.grant_id} ends at {grant.not_after}, which no calendar here reaches")
     if grant.points < 1:
         raise CodecError(f"grant {grant.grant_id} is over {grant.points} points; a grant has 1 or more")
     ours = (transaction.identity.tenant, transaction.identity.terminal)
@@ -46,7 +53,7 @@ def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
             grant.grant_id,
             grant.member_id,
             grant.points,
-            encode(grant.not_after),
+            encode(grant.not_after.astimezone(UTC)),  # SQLite reads no offset with seconds in it.
             grant.redemption_id,
             signed.document,
             signed.key_id,
@@ -112,8 +119,8 @@ def mark_recalled(transaction: Transaction, grant_ids: Sequence[str]) -> None:
 def close_wanted(transaction: Transaction) -> int:
     """Close expired and recalled grants by entry, less what is held or spent. Returns how many, at most 200 at once."""
     rows = transaction.execute(
-        "SELECT grant_id, member_id, points - spent - held AS free, recalled FROM grants"
-        " WHERE state = 'open' AND (recalled = 1 OR unixepoch(not_after) < unixepoch(?)) LIMIT ?",
+        "SELECT grant_id, member_id, points - spent - held AS free, recalled, document, key_id, signature FROM grants"
+        " WHERE state = 'open' AND confirmed = 1 AND (recalled = 1 OR unixepoch(not_after) < unixepoch(?)) LIMIT ?",
         (encode(_latest_time(transaction)), CLOSED_AT_ONCE_MAX),
     ).all()
     for row in rows:
@@ -126,8 +133,22 @@ def close_wanted(transaction: Transaction) -> int:
             points=row.free,
             reason="recalled" if row.recalled else "expired",
         )
-        transaction.append("grant_closed", body)
+        transaction.append("grant_closed", body, grants=_given_back(row))
     return len(rows)
+
+
+def _given_back(row: Any) -> tuple[GrantUse, ...]:
+    """The grant with what is given back of it: a central restored from a backup may never have heard of it."""
+    if row.free < 1:
+        return ()
+    use = GrantUse(
+        grant_id=row.grant_id,
+        points=row.free,
+        document=row.document,
+        key_id=row.key_id,
+        signature=row.signature,
+    )
+    return (use,)
 
 
 def _latest_time(transaction: Transaction) -> datetime:
@@ -139,7 +160,8 @@ def _latest_time(transaction: Transaction) -> datetime:
 def _free_grants(connection: Reader, member_id: str, now: datetime, redemption_id: str | None) -> list[tuple[str, int]]:
     rows = connection.exec_driver_sql(
         "SELECT grant_id, points - spent - held AS free FROM grants"
-        " WHERE member_id = ? AND state = 'open' AND recalled = 0 AND unixepoch(not_after) >= unixepoch(?)"
+        " WHERE member_id = ? AND state = 'open' AND confirmed = 1 AND recalled = 0"
+        " AND unixepoch(not_after) >= unixepoch(?)"
         " ORDER BY redemption_id IS NOT ?, unixepoch(not_after), grant_id",
         (member_id, encode(now), redemption_id),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import Entry, decode_entry
@@ -28,11 +28,17 @@ __all__ = [
 ]
 
 DIGEST_BYTES = 16
+_WATERMARK = (
+    "SELECT (SELECT value FROM meta WHERE name = 'journal'), (SELECT value FROM meta WHERE name = 'epoch'),"
+    " (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'watermark'), (SELECT max(seq) FROM entries)"
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedEntry:
-    """An entry that central has not acknowledged: its exact bytes, chain hash and sealed attachment."""
+class QueuedEntry(NamedTuple):
+    """An entry that central has not acknowledged: its exact bytes, chain hash and sealed attachment.
+
+    A tuple, because a drain makes a hundred thousand of them in a second.
+    """
 
     seq: int
     entry_bytes: bytes
@@ -68,9 +74,8 @@ class Watermark:
 
 def watermark(connection: Reader) -> Watermark:
     """Return the journal's id, epoch, watermark and head."""
-    facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
-    head = connection.exec_driver_sql("SELECT max(seq) FROM entries").scalar_one()
-    return Watermark(journal=facts["journal"], epoch=facts["epoch"], seq=int(facts["watermark"]), head_seq=head)
+    row = connection.exec_driver_sql(_WATERMARK).one()
+    return Watermark(journal=row[0], epoch=row[1], seq=row[2], head_seq=row[3])
 
 
 def queue_batch(connection: Reader, after_seq: int, entries_max: int, bytes_max: int) -> list[QueuedEntry]:
@@ -83,10 +88,11 @@ def queue_batch(connection: Reader, after_seq: int, entries_max: int, bytes_max:
     batch: list[QueuedEntry] = []
     size = 0
     for row in rows:
-        size += len(row.entry_bytes) + 2 * len(row.sealed or b"") + 200
+        entry = QueuedEntry._make(row)
+        size += len(entry.entry_bytes) + 2 * len(entry.sealed or b"") + 200
         if batch and size > bytes_max:
             break
-        batch.append(QueuedEntry(**row._mapping))
+        batch.append(entry)
     return batch
 
 
@@ -139,7 +145,7 @@ def remember_receipt(
     values: tuple[Any, ...] = (
         _key_bytes(key),
         digest[:DIGEST_BYTES],
-        uuid.UUID(entry.id).bytes,
+        bytes.fromhex(entry.id.replace("-", "")),
         entry.seq,
         points,
         points_redeemed,

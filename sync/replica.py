@@ -59,20 +59,21 @@ def member_by_alias(connection: Reader, digest: bytes) -> str | None:
 def member_view(connection: Reader, member_id: str) -> MemberView | None:
     """Return the member with the balance to show; None where no snapshot is there."""
     row = connection.exec_driver_sql(
-        "SELECT s.*, (SELECT coalesce(sum(e.points), 0) FROM entries e"
-        " WHERE e.member_id = s.member_id AND e.seq > s.includes_seq) AS own_points"
+        "SELECT s.name_masked, s.tier, s.balance, s.revision, s.as_of,"
+        " (SELECT coalesce(sum(e.points), 0) FROM entries e WHERE e.member_id = s.member_id AND e.seq > s.includes_seq)"
         " FROM snapshots s WHERE s.member_id = ?",
         (member_id,),
     ).one_or_none()
     if row is None:
         return None
+    name_masked, tier, balance, revision, as_of, own_points = row
     return MemberView(
-        member_id=row.member_id,
-        name_masked=row.name_masked,
-        tier=row.tier,
-        balance=row.balance + row.own_points,
-        revision=row.revision,
-        as_of=datetime.fromisoformat(row.as_of),
+        member_id=member_id,
+        name_masked=name_masked,
+        tier=tier,
+        balance=balance + own_points,
+        revision=revision,
+        as_of=datetime.fromisoformat(as_of),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from loyalty_sdk.basket import Basket, check_tenders
@@ -26,7 +27,7 @@ from sync.grants import spend_held, uses_of_hold
 from sync.holds import find_hold
 from sync.identity import Identity
 from sync.journal import ReceiptRow, entry_at, recorded_before, remember_receipt
-from sync.replica import current_programme, member_view, programme_version
+from sync.replica import MemberView, current_programme, member_view, programme_version
 from sync.statements import Reader
 from sync.transaction import Transaction
 
@@ -78,11 +79,15 @@ class RecordSale:
         redemption = None if hold is None else _redemption(hold)
         self._check(programme, redemption)
         uses = () if hold is None else uses_of_hold(transaction, hold.hold_id)
-        entry = self._append(transaction, key, programme, redemption, uses)
+        view = None if self.request.member_id is None else member_view(transaction.connection, self.request.member_id)
+        body = self._body(programme, redemption, view)
+        entry = self._append(transaction, key, body, programme, uses, view)
         if hold is not None:
             spend_held(transaction, uses)
             transaction.execute("UPDATE holds SET state = 'spent' WHERE hold_id = ?", (hold.hold_id,))
-        sale = sale_of_entry(transaction.connection, entry)
+        # The view was read before the entry was there: reading it again would cost as much as writing the entry.
+        balance = None if view is None else view.balance + _effect(body)
+        sale = _sale(entry, body, balance=balance, as_of=None if view is None else view.as_of)
         points, redeemed = sale.points_earned - sale.points_redeemed, sale.points_redeemed
         remember_receipt(transaction, key, self.digest, entry, points=points, points_redeemed=redeemed)
         return sale
@@ -133,50 +138,57 @@ class RecordSale:
             _check_reward_fits(programme, redemption, basket)
         check_tenders(self.request.tenders, basket.total_minor - discount + self.request.rounding_minor)
 
-    def _append(
-        self,
-        transaction: Transaction,
-        key: ReceiptKey,
-        programme: Programme | None,
-        redemption: Redemption | None,
-        uses: tuple[GrantUse, ...],
-    ) -> Entry:
+    def _body(self, programme: Programme | None, redemption: Redemption | None, view: MemberView | None) -> SaleBody:
         request = self.request
-        view = None if request.member_id is None else member_view(transaction.connection, request.member_id)
         discount = 0 if redemption is None else redemption.discount_minor
-        earned = 0 if programme is None else points_earned(programme, request.basket, discount)
-        body = SaleBody(
+        return SaleBody(
             cashier=request.context.cashier,
             member_id=request.member_id,
             basket=request.basket,
             tenders=request.tenders,
-            points_earned=earned,
+            points_earned=0 if programme is None else points_earned(programme, request.basket, discount),
             tier="" if view is None else view.tier,
             rounding_minor=request.rounding_minor,
             redemption=redemption,
         )
-        points = 0 if request.member_id is None else earned - (0 if redemption is None else redemption.points)
+
+    def _append(
+        self,
+        transaction: Transaction,
+        key: ReceiptKey,
+        body: SaleBody,
+        programme: Programme | None,
+        uses: tuple[GrantUse, ...],
+        view: MemberView | None,
+    ) -> Entry:
         return transaction.append(
             "sale",
             body,
             entry_id=self.entry_id,
-            occurred_at=request.occurred_at,
+            occurred_at=self.request.occurred_at,
             receipt_key=key,
             programme_version=None if programme is None else programme.version,
             snapshot_revision=None if view is None else view.revision,
             grants=uses,
             sealed=self.sealed,
-            member_id=request.member_id,
-            points=points,
+            member_id=body.member_id,
+            points=0 if body.member_id is None else _effect(body),
         )
 
 
 def sale_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = False) -> Sale:
     """Return what a POS is told of a sale entry, with the member's balance as it is now."""
-    assert isinstance(entry.body, SaleBody)
-    assert entry.receipt_key is not None
     body = entry.body
+    assert isinstance(body, SaleBody)
     view = None if body.member_id is None else member_view(connection, body.member_id)
+    balance, as_of = (None, None) if view is None else (view.balance, view.as_of)
+    return _sale(entry, body, balance=balance, as_of=as_of, recorded_before=recorded_before)
+
+
+def _sale(
+    entry: Entry, body: SaleBody, *, balance: int | None, as_of: datetime | None, recorded_before: bool = False
+) -> Sale:
+    assert entry.receipt_key is not None
     anonymous = body.member_id is None and entry.attachment_hash is None
     return Sale(
         entry_id=entry.id,
@@ -185,10 +197,15 @@ def sale_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = F
         points_earned=0 if anonymous else body.points_earned,
         points_redeemed=0 if body.redemption is None else body.redemption.points,
         discount_minor=0 if body.redemption is None else body.redemption.discount_minor,
-        balance=None if view is None else view.balance,
-        as_of=None if view is None else view.as_of,
+        balance=balance,
+        as_of=as_of,
         recorded_before=recorded_before,
     )
+
+
+def _effect(body: SaleBody) -> int:
+    """What a sale does to the member's balance."""
+    return body.points_earned - (0 if body.redemption is None else body.redemption.points)
 
 
 def _programme(transaction: Transaction, hold: Any) -> Programme | None:

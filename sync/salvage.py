@@ -32,7 +32,7 @@ MISSES_MAX = 4_096
 LOST = -1
 # Where SQLite quotes damage in its message, sqlite3 cannot read that.
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
-CARRIED_FACTS = ("epoch", "central_time_seen", "contact_at")
+CARRIED_FACTS = ("epoch", "central_time_seen", "contact_at", "revoked")
 CARRIED_TABLES = ("programmes", "snapshots", "aliases", "grants", "holds", "hold_grants", "receipts")
 
 _log = logging.getLogger(__name__)
@@ -67,8 +67,11 @@ def read_damaged(file: Path) -> Salvage:
     )
 
 
-def take_up(transaction: Transaction, salvage: Salvage, aside: Path) -> None:
-    """Take what can be read into the new, empty journal; `aside` is where the damaged file will be found."""
+def take_up(transaction: Transaction, salvage: Salvage, aside: Path, *, forked: bool = False) -> None:
+    """Take what can be read into the new, empty journal; `aside` is where the damaged or forked file will be found.
+
+    What was spent of a grant in a journal's other life is not known here: after a fork central has to confirm it.
+    """
     facts = {name: salvage.facts[name] for name in CARRIED_FACTS if name in salvage.facts}
     transaction.set_meta(**facts)
     with closing(_connect(salvage.file)) as connection:
@@ -82,7 +85,10 @@ def take_up(transaction: Transaction, salvage: Salvage, aside: Path) -> None:
                 _carry_points(transaction, row, included)
         _forget_lost_receipts(transaction)
         transaction.execute("DROP INDEX receipts_taken_up")
-    transaction.set_meta(recorded_again_seq=str(transaction.head.seq), damaged_file=str(aside))
+    if forked:
+        transaction.execute("UPDATE grants SET confirmed = 0 WHERE state = 'open'")
+    facts = {"earlier_file" if forked else "damaged_file": str(aside)}
+    transaction.set_meta(recorded_again_seq=str(transaction.head.seq), **facts)
 
 
 def _copy_tables(transaction: Transaction, connection: sqlite3.Connection, settled: int) -> dict[str, int]:

@@ -18,12 +18,14 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA journal_size_limit = 8388608",
     "PRAGMA wal_autocheckpoint = 1000",
+    "PRAGMA cache_size = -1000",  # Half of the default, in KiB: a long drain fills it, and a sale is no slower for it.
 )
 
 STATEMENTS = (
     # Single facts: terminal, journal, previous_journal, previous_hash, epoch, watermark, watermark_hash, cursor,
     # central_time_seen, contact_at; floor_seq and floor_hash where entries were pruned; damaged_file and
-    # recorded_again_seq where the journal took up a damaged one.
+    # recorded_again_seq where the journal took up a damaged one, earlier_file where it took up a forked one; revoked
+    # since when central has this terminal revoked.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     # The journal. `points` is the entry's effect on the member's balance as this terminal worked it out.
     """CREATE TABLE entries (
@@ -87,6 +89,7 @@ STATEMENTS = (
         signature BLOB NOT NULL,
         state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')),
         recalled INTEGER NOT NULL DEFAULT 0,
+        confirmed INTEGER NOT NULL DEFAULT 1,
         CHECK (spent + held + released <= points)
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX grants_open ON grants (member_id) WHERE state = 'open'",

@@ -1,7 +1,7 @@
 """The terminal's database as a whole: opening, bringing up to date or replacing it, and transactions.
 
-A batch of commands shares one commit, each in a savepoint of its own, so that a refused command leaves the others
-alone. One thread calls it (`sync.writer`, or a simulator); only `reading` is for others too.
+A batch of commands shares one commit, and a refused one leaves the others alone (`sync.batch`). One thread at a time
+calls it, to which `sync.writer` sees, or a simulator; only `reading` is for others too.
 
 | what goes wrong                       | what follows                                                                 |
 |---------------------------------------|------------------------------------------------------------------------------|
@@ -9,6 +9,7 @@ alone. One thread calls it (`sync.writer`, or a simulator); only `reading` is fo
 | COMMIT fails                          | reopened, the head read again; callers: unknown, retry with the same key     |
 | the disk is full                      | the reserve is given up; what frees space or ends something still goes       |
 | the disk fails otherwise, read-only   | reopened; callers: the journal cannot be written, sell on, record it later   |
+| central holds another life of it      | set aside, and a new journal begun as after damage (`begin_anew`)            |
 | the file is damaged                   | set aside and salvaged into a new journal; callers: retry with the same key  |
 | the file is of an older release       | brought up to date, step by step                                             |
 | of a newer one, or somebody else's    | refused, untouched                                                           |
@@ -21,7 +22,9 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Connection
@@ -30,7 +33,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from loyalty_sdk.codec import CodecError
 from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, first_hash
 from loyalty_sdk.errors import JournalUnavailable, LoyaltyError, OutcomeUnknown
-from sync.database import DamageFound, Database, StoreRefused, is_damage, is_full
+from sync.batch import Command, Result, run_batch
+from sync.database import DamageFound, Database, ForkFound, StoreRefused, is_damage, is_full
 from sync.host import Host
 from sync.identity import Identity
 from sync.journal import entry_at, watermark
@@ -43,24 +47,16 @@ from sync.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
 from sync.statements import PinnedConnection
 from sync.transaction import Head, Transaction
 
-__all__ = ["Command", "Hooks", "Result", "Store", "StoreRefused", "report_damage"]
+__all__ = ["Command", "Hooks", "Result", "Store", "StoreRefused", "begin_anew", "report_damage"]
 
-Command = Callable[[Transaction], Any]
 PAGES_GIVEN_BACK = 512
 CHECKED_ROWS = 1_000
 FAILURES = (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, OSError, StoreRefused)
 
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 _AFTER = "SELECT seq, bytes, hash FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What became of one command: its value, or the error to raise to its caller."""
-
-    value: Any = None
-    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,14 +215,15 @@ class Store:
         return self._full
 
     def _failed(self, error: Exception, commands: Sequence[Command]) -> list[Result]:
-        _log.error("the journal cannot be written: %s", _reason(error))
-        if is_damage(error) and self._path is not None:
+        if not isinstance(error, ForkFound):
+            _log.error("the journal cannot be written: %s", _reason(error))
+        if is_damage(error) and (self._path is not None or isinstance(error, ForkFound)):
             try:
                 self._replace_damaged(error)
             except FAILURES as again:
                 error = again
             else:
-                text = "the journal was damaged and has been replaced: retry with the same receipt key"
+                text = "the journal was replaced by a new one: retry with the same receipt key"
                 return [Result(error=OutcomeUnknown(text)) for _ in commands]
         if is_full(error) and self._reserve is not None:
             self._full = True
@@ -253,25 +250,27 @@ class Store:
         if self._head is None:
             self._open()
         assert self._head is not None, "an open store has a head"
-        connection = self._database.writer
-        transaction = connection.begin()
+        connection = PinnedConnection(self._database.writer)
+        new_transaction = partial(Transaction, connection, self._head, self._identity, self._host)
         try:
-            scope = Transaction(PinnedConnection(connection), self._head, self._identity, self._host)
-            results = [_run(scope, command) for command in commands]
+            transaction, results = run_batch(new_transaction, commands)
             self._hooks.before_commit(commands)
         except BaseException:
-            transaction.rollback()
+            connection.rollback()
             raise
         try:
-            transaction.commit()
-        except DBAPIError as error:
+            connection.commit()
+            self._head = transaction.head
+        except sqlite3.Error as error:
             if is_full(error) or is_damage(error):
                 raise
-            _log.error("COMMIT failed: %s", error.orig)
+            _log.error("COMMIT failed: %s", error)
             self._recover()
             text = "the disk refused the commit: retry with the same receipt key"
             return [Result(error=OutcomeUnknown(text)) for _ in commands]
-        self._head = scope.head
+        except BaseException:
+            self._head = None  # Interrupted: whether it is on the disk, the file will tell.
+            raise
         self._hooks.after_commit(commands)
         if any(isinstance(command, Prune) for command in commands):
             self._tidy()
@@ -293,7 +292,7 @@ class Store:
         """Reopen the file and read the head again; where that fails, the next commands try it."""
         self._head = None
         if self._path is None:
-            self._database.writer.rollback()  # Closing would throw the database away.
+            PinnedConnection(self._database.writer).rollback()  # Closing would throw the database away.
             with self._database.writer.begin():
                 self._head = _read_head(self._database.writer)
             return
@@ -304,14 +303,17 @@ class Store:
 
     def _replace_damaged(self, error: Exception) -> None:
         """Build a new journal from what can be read of the damaged one, and put it in its place."""
-        assert self._path is not None, "a database in memory has no file to set aside"
+        if self._path is None:
+            self._replace_in_memory()
+            return
         self._head = None
         self._database.abandon()
         replacement = Replacement.begun(self._path, self._host.now())
         _log.error("%s is damaged (%s); it is kept as %s", self._path, _reason(error), replacement.aside)
         building = Database(replacement.building)
         try:
-            self._create(building.writer, read_damaged(self._path), replacement.aside)
+            forked = isinstance(error, ForkFound)
+            self._create(building.writer, read_damaged(self._path), replacement.aside, forked=forked)
         finally:
             building.close()
         replacement.finish()
@@ -319,7 +321,29 @@ class Store:
         self._replacements += 1
         self._open()
 
-    def _create(self, connection: Connection, salvage: Salvage | None = None, aside: Path | None = None) -> None:
+    def _replace_in_memory(self) -> None:
+        """Begin a forked journal anew where there is no file, for simulators: by way of a copy that is thrown away."""
+        driver: Any = self._database.writer.connection.driver_connection
+        with TemporaryDirectory() as directory:
+            copy = Path(directory) / "journal.db"
+            driver.execute("VACUUM INTO ?", (str(copy),))
+            driver.execute("PRAGMA foreign_keys = OFF")
+            for (table,) in driver.execute(_TABLES).fetchall():
+                driver.execute(f"DROP TABLE {table}")
+            driver.execute("PRAGMA foreign_keys = ON")
+            self._create(self._database.writer, read_damaged(copy), copy, forked=True)
+        self._replacements += 1
+        with self._database.writer.begin():
+            self._head = _read_head(self._database.writer)
+
+    def _create(
+        self,
+        connection: Connection,
+        salvage: Salvage | None = None,
+        aside: Path | None = None,
+        *,
+        forked: bool = False,
+    ) -> None:
         """Make the tables and the journal's first entry, and take up what was salvaged, in one transaction."""
         journal = self._host.new_id()
         previous_hash = None if salvage is None else salvage.head_hash
@@ -339,7 +363,7 @@ class Store:
             )
             scope.append("journal_opened", body)
             if salvage is not None and aside is not None:
-                take_up(scope, salvage, aside)
+                take_up(scope, salvage, aside, forked=forked)
 
     def _check_owner(self) -> None:
         """Refuse another terminal's journal: entries of two terminals in one chain fit nobody."""
@@ -356,18 +380,9 @@ def report_damage(transaction: Transaction) -> None:
     raise DamageFound("the check of the file found damage")
 
 
-def _run(scope: Transaction, command: Command) -> Result:
-    head = scope.head
-    try:
-        with scope.connection.savepoint():
-            return Result(value=command(scope))
-    except Exception as error:
-        if is_damage(error) or (isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError)):
-            raise  # The file or the disk failed, not the command: nothing of this transaction can be relied on.
-        scope.head = head
-        if not isinstance(error, LoyaltyError):
-            _log.exception("a command failed")
-        return Result(error=error)
+def begin_anew(transaction: Transaction) -> None:
+    """Command: tell the store that central holds another life of this journal, so that it begins a new one (Law 4)."""
+    raise ForkFound("central holds another life of this journal")
 
 
 def _floor_hash(connection: Connection) -> bytes:

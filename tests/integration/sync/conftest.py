@@ -55,6 +55,7 @@ class Terminal:
             client=httpx.Client(base_url=central.url, timeout=600, trust_env=False),
             identity=memory.identity,
             host=memory.host,
+            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
         )
         terminal = cls(memory, central, writer, exchange)
         writer.start()

@@ -38,6 +38,7 @@ from sync.journal import queue_batch, watermark
 from sync.replica import store_programme
 from sync.store import report_damage
 from tests.integration.sync.faulty_disk import SCENARIOS
+from tests.support.databases import sqlite_place
 from tests.support.terminal_memory import TerminalMemory, basket_of
 from tests.unit.central_api.support import TENANT, World, new_world
 
@@ -193,7 +194,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    with new_world() as world:
+    with sqlite_place() as place, new_world(place) as world:
         shop = Shop(tmp_path / "journal.db", world)
         yield shop
         shop.memory.store.close()

@@ -24,7 +24,7 @@ from loyalty_sdk.envelope import (
     ReversalBody,
     SaleBody,
 )
-from loyalty_sdk.local import ReceiptBlockRequest, ReversalRequest
+from loyalty_sdk.local import ReceiptBlockRequest, ReportRequest, ReversalRequest
 from loyalty_sdk.model import Context, ReceiptKey, ReturnLine
 from loyalty_sdk.programme import EarningRule, OfflineCaps, Programme, Reward, Rounding, Selection
 
@@ -213,6 +213,8 @@ def _narrowed(cls: Any) -> dict[str, st.SearchStrategy[Any]]:
         return {"line": counts, "quantity": counts.map(Decimal)}
     if cls is Reward:
         return {"points": counts, "discount_minor": counts, "minimum_spend_minor": caps, "count_per_sale_max": counts}
+    if cls is ReportRequest:
+        return {"kind": st.just("z"), "number": st.none() | counts, "columns": st.integers(20, 80)}
     return {"columns": st.integers(20, 80)} if cls is ReceiptBlockRequest else {}
 
 

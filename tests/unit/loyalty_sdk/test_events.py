@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from loyalty_sdk.codec import CodecError, dumps
 from loyalty_sdk.errors import AccessRefused, AgentFailure
 from loyalty_sdk.model import Scan, ScannerStatus
 
+NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 STREAM = AnswerHead(status=200, media_type="text/event-stream")
 SCAN = b"event: scan\ndata: " + dumps(Scan(data="4711")) + b"\n\n"
 SAMPLE = (
@@ -88,7 +90,7 @@ def test_a_malformed_scan_is_refused_with_its_place() -> None:
 
 def steps(replies: list[Any]) -> list[Any]:
     """Drive the flow by hand until the replies are used up: each Listen and Read takes the next one."""
-    flow: ScanFlow = listen("unix:/a", "start it", RetryPolicy(), lambda: 0.999)
+    flow: ScanFlow = listen("unix:/a", "start it", RetryPolicy(), lambda: 0.999, lambda: NOW)
     seen: list[Any] = []
     step = next(flow)
     while replies or not isinstance(step, Listen | Read):
@@ -99,7 +101,7 @@ def steps(replies: list[Any]) -> list[Any]:
 
 def delivered(seen: list[Any]) -> list[str]:
     events = [step.event for step in seen if isinstance(step, Deliver)]
-    return [event.data if isinstance(event, Scan) else event.state for event in events]
+    return [event.data if isinstance(event, Scan) else getattr(event, "state", "") for event in events]
 
 
 GONE = Failure(sent=False, text="Connection refused")
@@ -155,3 +157,30 @@ def test_a_busy_agent_is_asked_again() -> None:
 def test_something_else_than_an_agent_is_refused() -> None:
     with pytest.raises(AgentFailure, match="check that the address"):
         steps([AnswerHead(status=200, media_type="text/html"), b"<p>"])
+
+
+def scan_at(seconds: float) -> bytes:
+    scan = Scan(data="4711", scanner="counter", scanned_at=NOW + timedelta(seconds=seconds))
+    return b"event: scan\ndata: " + dumps(scan) + b"\n\n"
+
+
+def clock_at(seconds: float) -> bytes:
+    return b"event: clock\ndata: " + dumps({"now": NOW + timedelta(seconds=seconds)}) + b"\n\n"
+
+
+def test_a_scan_that_waited_for_the_pos_is_dropped_and_told() -> None:
+    seen = steps([STREAM, clock_at(0), scan_at(-4.9), scan_at(-6)])
+    assert delivered(seen) == ["4711", "online"]
+    told = [step.event for step in seen if isinstance(step, Deliver)][-1]
+    assert isinstance(told, ScannerStatus)
+    assert told.scanner == "counter"
+    assert "waited 6 s" in told.reason
+
+
+def test_the_age_of_a_scan_is_told_by_the_clock_of_the_agent() -> None:
+    assert delivered(steps([STREAM, clock_at(-3_600), scan_at(-3_601)])) == ["4711"], "its clock is an hour behind"
+    assert delivered(steps([STREAM, clock_at(3_600), scan_at(3_590)])) == ["online"], "or ahead"
+
+
+def test_without_the_clock_of_the_agent_every_scan_is_let_through() -> None:
+    assert delivered(steps([STREAM, scan_at(-3_600)])) == ["4711"]

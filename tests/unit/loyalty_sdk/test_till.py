@@ -18,10 +18,13 @@ from loyalty_sdk.errors import (
     AccessRefused,
     AgentUnreachable,
     InvalidRequest,
+    NotFound,
     OutcomeUnknown,
+    ReceiptUnknown,
     RewardUnavailable,
+    ScanUnreadable,
 )
-from loyalty_sdk.model import Member, ReceiptKey, ReturnLine, Scan, ScannerStatus
+from loyalty_sdk.model import Member, PrinterStatus, PrintJob, Progress, ReceiptKey, ReturnLine, Scan, ScannerStatus
 from loyalty_sdk.programme import Programme, Reward
 from loyalty_sdk.testing import FakeAgent
 from loyalty_sdk.till import AsyncTill, Till
@@ -43,6 +46,16 @@ class Awaited:
 
     def scans(self) -> Iterator[Scan | ScannerStatus]:
         events = self._till.scans()
+        while True:
+            yield self._runner.run(anext(events))  # type: ignore[arg-type]  # the generator's anext is a coroutine
+
+    def events(self) -> Iterator[Scan | ScannerStatus | PrinterStatus | PrintJob]:
+        events = self._till.events()
+        while True:
+            yield self._runner.run(anext(events))  # type: ignore[arg-type]  # the generator's anext is a coroutine
+
+    def progress(self) -> Iterator[Progress]:
+        events = self._till.progress()
         while True:
             yield self._runner.run(anext(events))  # type: ignore[arg-type]  # the generator's anext is a coroutine
 
@@ -97,6 +110,82 @@ def test_the_way_of_a_sale(till: Any, fake: FakeAgent) -> None:
     assert (reversal.points_debited, reversal.points_credited, reversal.balance) == (18, 100, 250)
     assert till.receipt_block(reversal).lines[-1].endswith(" 250")
     assert till.status().head_seq == 2
+
+
+def test_scans_are_not_disturbed_by_printers_and_events_tell_both(till: Any, fake: FakeAgent) -> None:
+    fake.printer_status("cover_open", "3", reason="close the cover")
+    fake.scan(CARD, "3")
+    assert next(till.scans()).data == CARD
+    fake.scan(CARD, "3")
+    fake.printer_status("rec_nearempty", "3")
+    job = PrintJob(job_id="front:7", state="unknown", reason="look at the paper", printer="front")
+    fake.print_job_ended(job, "3")
+    events = till.events()
+    assert next(events).data == CARD
+    assert next(events) == PrinterStatus(printer="fake", status="rec_nearempty", code=25)
+    assert next(events) == job
+
+
+def test_progress_has_a_stream_of_its_own_and_takes_no_scan_away(till: Any, fake: FakeAgent) -> None:
+    fake.scan(CARD, "3")
+    told = Progress(entries_left=40, entries_per_s=Decimal("2.5"), time_left_s=16)
+    fake.progress_made(told)
+    assert next(till.progress()) == told
+    assert next(till.scans()).data == CARD
+    assert till.status().progress == Progress(entries_left=0)
+
+
+def test_the_spool_is_shown_and_a_receipt_is_printed_again(till: Any, fake: FakeAgent) -> None:
+    sale = till.record_sale(BASKET, "0001", paid(2_300), member=till.identify(CARD))
+    first = till.print_receipt(sale)
+    copies = till.reprint(), till.reprint(first)
+    assert [(job.content, job.receipt) for job in copies] == [("copy", sale.receipt)] * 2
+    assert till.print_jobs() == (*reversed(copies), first)
+    assert till.cancel_print(first) == first, "it is printed already"
+    assert till.print_test().content == "test"
+    assert "*** COPY ***" in fake.printed[1].text
+    with pytest.raises(NotFound, match="print_jobs"):
+        till.cancel_print("nowhere:1")
+    with pytest.raises(ReceiptUnknown, match="no receipt"):
+        till.reprint(till.print_test())
+    assert till.status().head_seq == 1, "no copy is recorded"
+
+
+def test_a_z_report_closes_a_date_once_and_a_late_receipt_has_its_own(till: Any, fake: FakeAgent) -> None:
+    member = till.identify(CARD)
+    sale = till.record_sale(BASKET, "0001", paid(2_300), member=member)
+    till.reverse_sale("void", "0002", original=sale, tenders=paid(2_300))
+    interim = till.report("x")
+    assert (interim.number, interim.sales, interim.members, interim.points_earned) == (None, 1, 1, 23)
+    assert (interim.sales_minor, interim.points_taken_back, interim.currency) == (2_300, 23, "EUR")
+    first = till.report("z", printed=True)
+    assert (first.number, first.copy, fake.printed[-1].content) == (1, False, "report")
+    again = till.report("z")
+    assert (again.number, again.copy, again.sales) == (1, True, 1)
+    till.record_sale(BASKET, "0003", paid(2_300))
+    late = till.report("z")
+    assert (late.number, late.earlier_numbers, late.sales, late.member_sales) == (2, (1,), 1, 0)
+    assert till.report("z", number=1).sales == 1
+    assert till.report("x").sales == 0
+    with pytest.raises(NotFound, match="no Z report 9"):
+        till.report("z", number=9)
+    with pytest.raises(InvalidRequest, match="training"):
+        till.with_context(training=True).report("x")
+    with pytest.raises(InvalidRequest, match="counts from 1"):
+        till.report("x", number=1)
+
+
+def test_a_text_is_decoded_and_a_scanner_is_told_what_to_do(till: Any, fake: FakeAgent) -> None:
+    scan = till.decode(f" {CARD}\r", "scanned")
+    assert (scan.data, scan.value, scan.kind, scan.entry_method) == (CARD, CARD, "unknown", "scanned")
+    assert till.identify(scan).balance == till.identify(CARD).balance
+    assert till.decode(CARD).entry_method == "keyed"
+    with pytest.raises(ScanUnreadable, match="key it in"):
+        till.decode(" ")
+    assert till.command_scanner("beep", "counter") == ScannerStatus(scanner="counter", state="online")
+    assert fake.scanner_commands == ["beep"]
+    with pytest.raises(InvalidRequest, match="command must be one of enable, disable, beep"):
+        till.command_scanner("sing")
 
 
 def test_a_text_counts_as_keyed(till: Any) -> None:

@@ -99,6 +99,15 @@ def test_outcomes_other_than_applied_are_kept_until_they_are_applied(selling: Te
     assert (row.seq, row.outcome, len(row.reason)) == (4, "quarantined", 500)
 
 
+def test_what_was_said_of_an_entry_that_central_lost_is_forgotten_when_it_holds_it_again(
+    selling: TerminalMemory,
+) -> None:
+    acknowledge(selling, 4, outcome(selling, 1, "rejected"), outcome(selling, 4, "rejected"))
+    selling.run(lambda transaction: transaction.set_meta(watermark="2", watermark_hash=selling.chain()[1][2].hex()))
+    acknowledge(selling, 4)
+    assert [row.seq for row in selling.rows("SELECT * FROM outcomes")] == [1]
+
+
 def test_outcomes_of_entries_that_we_never_wrote_are_not_kept(selling: TerminalMemory) -> None:
     foreign = tuple(outcome(selling, seq, "rejected") for seq in (-1, 0, 5, 2**53 - 1))
     selling.run(StoreChanges(page=selling.changes(outcomes=foreign)))
@@ -128,7 +137,7 @@ def test_changes_of_another_epoch_are_refused_and_store_nothing(memory: Terminal
     memory.know(300, memory.grant(300))
     before = everything(memory)
     page = memory.changes(epoch="epoch-2", snapshots=(memory.snapshot(9, revision=9),), grants_recalled=("grant-1",))
-    with pytest.raises(AnswerRefused, match="until a person decides"):
+    with pytest.raises(AnswerRefused, match="another epoch"):
         memory.run(StoreChanges(page=page))
     assert everything(memory) == before
 

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_sdk.envelope import attachment_hash, upload_signing_input
-from loyalty_sdk.protocol import ANSWER_BYTES_MAX, JournalView, split_upload
+from loyalty_sdk.protocol import ANSWER_BYTES_MAX, JournalView, UploadAnswer, split_upload
 from sync.central import (
+    Answer,
     AnswerNonsense,
     Call,
     CentralFailure,
@@ -95,7 +96,6 @@ def test_a_whole_answer_is_believed() -> None:
         (httpx.Response(200, headers=JSON, content=json.dumps(VIEW).replace("7", "1e400").encode()), "1e400"),
         (httpx.Response(200, json=VIEW | {"watermark": True}), "watermark must be a whole number"),
         (httpx.Response(200, json=VIEW | {"watermark": 2**53}), "watermark must be a whole number"),
-        (httpx.Response(200, json=VIEW | {"surprise": 1}), "surprise is not a field"),
         (httpx.Response(200, json=VIEW | {"central_time": "2026-05-04T12:00:00"}), "offset"),
         (httpx.Response(200, headers=JSON, content=b"1" * (ANSWER_BYTES_MAX + 1)), "exceeds"),
         (
@@ -108,6 +108,44 @@ def test_a_whole_answer_is_believed() -> None:
 def test_whatever_is_not_an_answer_of_central_is_nonsense(response: httpx.Response, text: str) -> None:
     with pytest.raises(AnswerNonsense, match=text):
         asked(response)
+
+
+def upload_answer(outcomes: object) -> UploadAnswer:
+    """What is understood of an answer to an upload."""
+    document = {
+        "epoch": "e",
+        "watermark": 2,
+        "watermark_hash": "00",
+        "outcomes": outcomes,
+        "central_time": NOW.isoformat(),
+    }
+    body = json.dumps(document).encode()
+    answer = Answer(status=200, media_type="application/json", retry_after=None, body=body)
+    return parse(UploadAnswer, answer, NOW)
+
+
+def test_that_an_entry_was_applied_is_no_news_and_everything_else_is() -> None:
+    applied, rejected = ({"seq": seq, "id": "x", "outcome": what} for seq, what in ((1, "applied"), (2, "rejected")))
+    found = upload_answer([applied, rejected, applied])
+    assert [(one.seq, one.outcome) for one in found.outcomes] == [(2, "rejected")]
+
+
+@pytest.mark.parametrize("outcomes", [None, "applied", {"outcome": "applied"}, ["applied"], [{"outcome": []}], [{}]])
+def test_outcomes_that_are_none_are_nonsense(outcomes: object) -> None:
+    with pytest.raises(AnswerNonsense, match="outcomes"):
+        upload_answer(outcomes)
+
+
+def test_fields_of_a_later_release_are_left_out() -> None:
+    later = httpx.Response(200, json=VIEW | {"surprise": {"deep": [1]}})
+    assert asked(later).watermark == 7
+
+
+@pytest.mark.parametrize("text", ["a\x1b[2Jb", "a\nb", "a\x00b", "a\u202eb"])
+def test_no_control_character_of_a_refusal_reaches_the_status(text: str) -> None:
+    with pytest.raises(CentralRefused) as caught:
+        asked(problem({"type": text, "detail": text}))
+    assert str(caught.value).isprintable()
 
 
 def test_a_body_without_an_end_is_cut_at_the_cap() -> None:

@@ -312,7 +312,7 @@ def test_a_kill_while_a_damaged_journal_is_replaced_loses_nothing_of_it(
     assert selling.path is not None
     ids = [entry.id for entry in selling.entries()][1:]
 
-    def killed(*_arguments: object) -> None:
+    def killed(*_arguments: object, **_named: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.machine import Failure, FetchChanges, FetchProgramme, Machine, MachineSettings, Request, Upload, Wait
+from sync.machine import Failure, FetchChanges, FetchProgramme, Machine, MachineSettings, Report, Request, Upload, Wait
 
 SETTINGS = MachineSettings(entries_max=200, backoff_ms=500, backoff_ms_max=60_000)
 Facts = Callable[[Machine], None]
@@ -48,6 +49,18 @@ def changes(*, more: bool = False, programme: int | None = None) -> Facts:
     return lambda machine: machine.changes_fetched(0, more=more, programme_wanted=programme)
 
 
+def refuses(request: Request) -> Facts:
+    return lambda machine: machine.failed(Failure.REFUSED, 0, None, request)
+
+
+def diverges(machine: Machine) -> None:
+    machine.failed(Failure.DIVERGED, 0, None, Upload(10, 200))
+
+
+def reports(watermark: int, *, unconfirmed: bool = False) -> Facts:
+    return lambda machine: machine.reported(0, watermark=watermark, unconfirmed=unconfirmed)
+
+
 # One line for each row of the table in sync/machine.py: the fact, and what is asked at time 0.
 TABLE: list[tuple[str, Facts, Request | Wait]] = [
     ("appended", lambda machine: machine.appended(11), Upload(10, 200)),
@@ -70,14 +83,29 @@ TABLE: list[tuple[str, Facts, Request | Wait]] = [
     ("unreachable", fails(Failure.UNREACHABLE), Wait(500)),
     ("unreachable, twice", fails(Failure.UNREACHABLE, 2), Wait(1_000)),
     ("unreachable, long", fails(Failure.UNREACHABLE, 50), Wait(60_000)),
-    ("throttled", fails(Failure.THROTTLED, 1, 7_000), Wait(7_500)),
+    ("throttled", fails(Failure.THROTTLED, 1, 7_000), Wait(14_000)),
     ("throttled without a time", fails(Failure.THROTTLED, 2), Wait(1_000)),
     ("too large", both(lambda m: m.appended(11), fails(Failure.TOO_LARGE)), Upload(10, 100)),
     ("too large, often", both(lambda m: m.appended(11), fails(Failure.TOO_LARGE, 7)), Upload(10, 1)),
     ("too large, a single entry", both(lambda m: m.appended(11), fails(Failure.TOO_LARGE, 8)), Wait(300_000)),
     ("refused", fails(Failure.REFUSED), Wait(300_000)),
+    ("refused changes, and a queue", both(lambda m: m.appended(11), refuses(FetchChanges())), Upload(10, 200)),
+    ("refused uploads", both(lambda m: m.appended(11), refuses(Upload(10, 200))), Wait(30_000)),
+    (
+        "a refused programme and a queue",
+        both(changes(programme=7), refuses(FetchProgramme(7)), lambda m: m.appended(11)),
+        Upload(10, 200),
+    ),
+    ("a refused programme alone", both(changes(programme=7), refuses(FetchProgramme(7))), Wait(30_000)),
+    ("diverged", both(lambda m: m.appended(11), diverges), Report()),
+    ("reported", both(lambda m: m.appended(11), diverges, reports(4)), FetchChanges()),
+    ("reported, the rest", both(lambda m: m.appended(11), diverges, reports(4), changes()), Upload(4, 200)),
+    ("diverged again", both(lambda m: m.appended(11), diverges, reports(4), changes(), diverges), Wait(30_000)),
+    ("a report is refused", both(diverges, refuses(Report())), Wait(30_000)),
+    ("grants to confirm, all sent", both(reports(10, unconfirmed=True), changes()), Wait(30_000)),
+    ("not stored", fails(Failure.NOT_STORED), Wait(500)),
     ("reached after unreachable", both(fails(Failure.UNREACHABLE, 9), Machine.reached), Wait(30_000)),
-    ("reached after throttled", both(fails(Failure.THROTTLED, 1, 7_000), Machine.reached), Wait(7_500)),
+    ("reached after throttled", both(fails(Failure.THROTTLED, 1, 7_000), Machine.reached), Wait(14_000)),
     ("reached after refused", both(fails(Failure.REFUSED), Machine.reached), Wait(300_000)),
 ]
 
@@ -98,6 +126,60 @@ def test_a_pause_ends_by_its_time() -> None:
     machine.failed(Failure.UNREACHABLE, 1_000)
     assert machine.next(1_499) == Wait(1_500)
     assert machine.next(1_500) == Upload(0, 200)
+
+
+def test_grants_are_confirmed_once_everything_was_sent() -> None:
+    machine = machine_at(watermark=10, head_seq=10)
+    both(reports(9, unconfirmed=True), changes())(machine)
+    assert machine.next(0) == Upload(9, 200)
+    machine.uploaded(10, 0)
+    machine.changes_fetched(2_000, more=False, programme_wanted=None)
+    assert machine.next(30_000) == Report()
+
+
+def test_refused_changes_are_asked_again_after_their_pause() -> None:
+    machine = machine_at(watermark=10, head_seq=10)
+    machine.failed(Failure.REFUSED, 0, None, FetchChanges())
+    assert machine.next(0) == Wait(300_000)
+    assert machine.next(300_000) == FetchChanges()
+
+
+def test_a_late_answer_is_followed_by_a_pause_and_a_brisk_one_is_not() -> None:
+    machine = machine_at(head_seq=5)
+    assert machine.next(0) == Upload(0, 200)
+    machine.uploaded(1, SETTINGS.answer_ms_brisk)
+    assert machine.next(1_000) == Upload(1, 200)
+    machine.uploaded(2, 1_000 + SETTINGS.answer_ms_brisk + 500)
+    assert machine.next(2_500) == Wait(2_500 + 500 * SETTINGS.pacing)
+    machine.reached()
+    assert machine.next(2_500) == Wait(2_500 + 500 * SETTINGS.pacing), "somebody's answer says nothing of the queue"
+
+
+def test_a_late_page_of_changes_counts_too_and_the_pause_has_a_limit() -> None:
+    machine = machine_at(head_seq=5, changes_done=False)
+    assert machine.next(0) == FetchChanges()
+    machine.changes_fetched(10_000_000, more=True, programme_wanted=None)
+    assert machine.next(10_000_000) == Wait(10_000_000 + SETTINGS.backoff_ms_max)
+
+
+def test_who_was_told_the_same_time_comes_back_over_as_long_again() -> None:
+    chance = random.Random(1)
+    waits = []
+    for _ in range(1_000):
+        machine = machine_at(random_below=chance.randrange)
+        machine.failed(Failure.THROTTLED, 0, 10_000)
+        waits.append(machine.next(0))
+    times = sorted(wait.until_ms for wait in waits if isinstance(wait, Wait))
+    assert times[0] > 10_000
+    assert times[-1] <= 20_000
+    busiest = max(sum(start <= time < start + 1_000 for time in times) for start in range(10_000, 20_000, 1_000))
+    assert busiest < 200, "a tenth of them in each second"
+
+
+def test_uploads_that_change_nothing_do_not_starve_the_changes() -> None:
+    machine = machine_at(head_seq=5, random_below=lambda limit: 0)
+    machine.uploaded(0, 0)
+    assert machine.next(40_000) == FetchChanges()
 
 
 def test_online_means_that_central_answers() -> None:
@@ -170,7 +252,7 @@ class Central:
             assert 1 <= request.entries_max <= SETTINGS.entries_max
         if isinstance(request, Wait):
             assert request.until_ms > self.now_ms
-            assert request.until_ms - self.now_ms <= 3_600_000 + SETTINGS.refused_ms
+            assert request.until_ms - self.now_ms <= 2 * 3_600_000
         return request
 
     def answer(self, entries: int) -> None:
@@ -186,13 +268,16 @@ class Central:
             self.machine.changes_fetched(self.now_ms, more=entries % 2 == 0, programme_wanted=entries % 3 or None)
         elif isinstance(request, FetchProgramme):
             self.machine.programme_fetched()
+        elif isinstance(request, Report):
+            self.watermark = max(0, self.watermark - entries)
+            self.machine.reported(self.now_ms, watermark=self.watermark, unconfirmed=entries % 2 == 0)
         else:
             self.now_ms = request.until_ms
 
     def tell(self, fact: str, value: int | Failure) -> None:
         if isinstance(value, Failure):
-            if not isinstance(self.ask(), Wait):
-                self.machine.failed(value, self.now_ms)
+            if not isinstance(request := self.ask(), Wait):
+                self.machine.failed(value, self.now_ms, None, request)
         elif fact == "append":
             self.head_seq += value
             self.machine.appended(self.head_seq)
@@ -229,7 +314,7 @@ def test_a_queue_that_never_empties_starves_no_changes_and_changes_starve_no_que
     for more in appended:
         central.tell("append", more)
         central.now_ms += SETTINGS.changes_ms
-        central.answer(2)
-        central.answer(2)
+        for _ in ("changes", "upload", "programme", "upload"):
+            central.answer(2)
     assert central.fetches >= len(appended) - 1
     assert central.uploads >= len(appended) - 1

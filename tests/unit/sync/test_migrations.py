@@ -66,6 +66,8 @@ def opened(folder: Path) -> Store:
     return store
 
 
+# What a grant of the older release says; that it is confirmed is new.
+GRANTS = "(SELECT grant_id, points, spent, held, released, not_after, document, signature, state FROM grants)"
 STATEMENTS = sum(len(statements) + 1 for statements in MIGRATIONS.values())
 
 
@@ -73,7 +75,7 @@ STATEMENTS = sum(len(statements) + 1 for statements in MIGRATIONS.values())
 def test_a_kill_within_a_migration_leaves_the_older_release_and_the_next_start_finishes(
     released: Path, before: int
 ) -> None:
-    kept = contents(released / "journal.db", "entries", "attachments", "holds", "grants", "meta")
+    kept = contents(released / "journal.db", "entries", "attachments", "holds", GRANTS, "meta")
     command = [sys.executable, "-c", KILLED, str(released), str(before)]
     done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -82,7 +84,7 @@ def test_a_kill_within_a_migration_leaves_the_older_release_and_the_next_start_f
         assert connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA_VERSION
     assert store.is_sound()
     store.close()
-    assert contents(released / "journal.db", "entries", "attachments", "holds", "grants", "meta") == kept
+    assert contents(released / "journal.db", "entries", "attachments", "holds", GRANTS, "meta") == kept
     assert not list(released.glob("*damaged*"))
 
 

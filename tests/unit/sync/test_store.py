@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from loyalty_sdk.envelope import JournalOpenedBody
 from loyalty_sdk.errors import JournalUnavailable, OutcomeUnknown, ReceiptConflict
 from sync.schema import PRAGMAS, SCHEMA_VERSION
+from sync.statements import PinnedConnection
 from sync.store import Command, Hooks, Store, StoreRefused
 from sync.transaction import Transaction
 from tests.support.terminal_memory import MEMBER, TerminalMemory, basket_of
@@ -36,12 +36,13 @@ def pragma(store: Store, name: str) -> Any:
 
 
 def fail_at_commit(store: Store) -> None:
-    """The next COMMIT finds the disk broken."""
+    """SQLite refuses the next COMMIT of this connection; a recovery opens another."""
 
-    def broken(_connection: Any) -> None:
-        raise OperationalError("COMMIT", None, sqlite3.OperationalError("disk I/O error"))
+    def refuse_commit(action: int, operation: str | None, *_rest: str | None) -> int:
+        is_commit = action == sqlite3.SQLITE_TRANSACTION and operation == "COMMIT"
+        return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
 
-    event.listen(writer_of(store), "commit", broken, once=True)
+    sqlite_of(store).set_authorizer(refuse_commit)
 
 
 def test_a_new_journal_opens_with_its_own_entry(memory: TerminalMemory) -> None:
@@ -178,19 +179,45 @@ def test_law_1_a_failing_commit_is_unknown_to_all_and_a_retry_records_once(filed
     filed.check_chain()
 
 
-def test_law_1_a_commit_that_succeeded_and_said_otherwise_records_once(filed: TerminalMemory) -> None:
+def test_law_1_a_commit_that_succeeded_and_said_otherwise_records_once(
+    filed: TerminalMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The entry is on the disk although COMMIT failed: only reading the head again keeps the journal dense."""
     request = filed.sale_request(member_id=MEMBER)
-    sqlite = sqlite_of(filed.store)
+    commit = PinnedConnection.commit
 
-    def committed_but_broken(_connection: Any) -> None:
-        sqlite.execute("COMMIT")
-        raise OperationalError("COMMIT", None, sqlite3.OperationalError("disk I/O error"))
+    def committed_but_broken(connection: PinnedConnection) -> None:
+        commit(connection)
+        raise sqlite3.OperationalError("disk I/O error")
 
-    event.listen(writer_of(filed.store), "commit", committed_but_broken, once=True)
-    with pytest.raises(OutcomeUnknown):
-        filed.run(filed.sale_command(request))
+    with monkeypatch.context() as patch:
+        patch.setattr(PinnedConnection, "commit", committed_but_broken)
+        with pytest.raises(OutcomeUnknown):
+            filed.run(filed.sale_command(request))
     assert filed.run(filed.sale_command(request)).recorded_before
+    filed.sell()
+    filed.check_chain()
+    assert len(filed.entries()) == 3
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_law_1_an_interrupt_in_commit_leaves_the_head_to_the_file(
+    filed: TerminalMemory, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    """A caller commits on its own thread, which may be the one that Ctrl-C interrupts."""
+    request = filed.sale_request(member_id=MEMBER)
+    commit = PinnedConnection.commit
+
+    def interrupted(connection: PinnedConnection) -> None:
+        if committed:
+            commit(connection)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PinnedConnection, "commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            filed.run(filed.sale_command(request))
+    assert filed.run(filed.sale_command(request)).recorded_before is committed
     filed.sell()
     filed.check_chain()
     assert len(filed.entries()) == 3

@@ -1,4 +1,4 @@
-"""The writer's thread: shared commits, its bounded queue, and callers that go away."""
+"""The writer: shared commits, its bounded queue, and callers that go away."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sync import writer as writers
 from sync.store import Command, Hooks
 from sync.transaction import Transaction
 from sync.writer import Writer
+from tests.support.agent_process import wait_until
 from tests.support.terminal_memory import MEMBER, TerminalMemory
 
 WAIT_S = 30
@@ -202,3 +203,97 @@ def test_an_observer_that_fails_does_not_stop_the_writer(bench: Bench) -> None:
     bench.writer._on_commit = lambda head_seq: 1 // 0  # type: ignore[assignment]  # never returns
     bench.submit_sale().result(WAIT_S)
     bench.submit_sale().result(WAIT_S)
+
+
+def test_a_lone_caller_commits_on_its_own_thread(bench: Bench) -> None:
+    seen: list[threading.Thread] = []
+
+    def look(_transaction: Transaction) -> None:
+        seen.append(threading.current_thread())
+
+    bench.writer.call(look)
+    bench.writer.submit(look).result(WAIT_S)
+    assert seen == [threading.current_thread(), bench.writer._thread]
+    assert bench.commits == [1, 1]
+
+
+def test_an_error_of_a_lone_caller_is_raised_and_the_next_one_has_its_turn(bench: Bench) -> None:
+    def refuse(_transaction: Transaction) -> None:
+        raise HoldUnknown("no such hold")
+
+    for _ in range(2):
+        with pytest.raises(HoldUnknown):
+            bench.writer.call(refuse)
+    assert bench.writer.call(lambda transaction: transaction.head.seq) == 1
+
+
+def test_a_lone_caller_that_fails_badly_gives_its_turn_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_commands: Sequence[Command]) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.memory.store, "transact", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.writer.call(lambda transaction: None)
+    assert bench.writer.call(lambda transaction: transaction.head.seq) == 1
+
+
+def test_a_caller_waits_behind_those_who_wait(bench: Bench) -> None:
+    """While a commit is under way, calls join the queue in their order and share the next one."""
+    order: list[str] = []
+    bench.hold_back()
+    first = bench.writer.submit(lambda transaction: order.append("submitted"))
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(bench.writer.call, lambda transaction: order.append("called"))
+        wait_until(lambda: len(bench.writer._waiting) == 2, "both calls wait")
+        assert not second.done()
+        bench.gate.set()
+        second.result(WAIT_S)
+    first.result(WAIT_S)
+    assert order == ["submitted", "called"]
+    assert bench.commits == [1, 2]
+
+
+def test_nobody_overtakes_those_who_wait(bench: Bench) -> None:
+    """The writer's thread may be slow to take its turn: a lone caller may not take it before those in the queue."""
+    order: list[str] = []
+    idle = Writer(bench.memory.store)
+    first = idle.submit(lambda transaction: order.append("submitted"))
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(idle.call, lambda transaction: order.append("called"))
+        wait_until(lambda: second.done() or len(idle._waiting) == 2, "the call has taken its place")
+        idle.start()
+        second.result(WAIT_S)
+    first.result(WAIT_S)
+    idle.stop()
+    assert order == ["submitted", "called"]
+
+
+def test_stop_waits_for_a_caller_that_commits_itself(bench: Bench) -> None:
+    bench.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        selling = pool.submit(bench.writer.call, lambda transaction: transaction.head.seq)
+        assert bench.committing.wait(WAIT_S)
+        stopping = pool.submit(bench.writer.stop)
+        bench.writer._thread.join(WAIT_S)
+        assert not stopping.done()
+        bench.gate.set()
+        stopping.result(WAIT_S)
+        assert selling.result(WAIT_S) == 1
+    with pytest.raises(JournalUnavailable):
+        bench.writer.call(lambda transaction: None)
+
+
+def test_law_3_callers_of_both_kinds_leave_one_chain(bench: Bench) -> None:
+    def sell(number: int) -> None:
+        command = bench.memory.sale_command(bench.memory.sale_request(receipt_number=str(number), member_id=MEMBER))
+        if number % 2:
+            bench.writer.call(command)
+        else:
+            bench.writer.submit(command).result(WAIT_S)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(sell, range(80)))
+    bench.memory.check_chain()
+    assert len(bench.memory.entries()) == 81
+    assert bench.heads == sorted(bench.heads)
