@@ -3,6 +3,8 @@
     issued ──▶ owed ──▶ issued            a shortfall from returns, repaid by later earning
     issued ──▶ available ──▶ issued       earning and its return
     available ──▶ reserved ──▶ redeemed   a grant and its sale
+    owed ──▶ reserved                     a grant of before a restore, whose points are still to be returned
+    offline_loss ──▶ owed                 what a person wrote off
     reserved, redeemed ──▶ owed, available   points that come back to the member
     offline_loss ──▶ redeemed ──▶ offline_loss   what a terminal spent beyond its grant, and its undoing
 
@@ -64,6 +66,24 @@ class Account:
         self.available -= points
         self._change_reserved(terminal, points)
         return _movements(Movement("available", "reserved", points))
+
+    def recover(self, terminal: str, points: int) -> list[Movement]:
+        """Set aside again what a grant had set aside before central was restored.
+
+        Its points were there when it was issued: what is missing now is still to be returned, or was taken back since.
+        So it is owed until then, and the figures come out the same in whatever order the terminals return.
+        """
+        there = min(points, self.available)
+        self.available -= there
+        self.owed += points - there
+        self._change_reserved(terminal, points)
+        return _movements(Movement("available", "reserved", there), Movement("owed", "reserved", points - there))
+
+    def forgive(self, points: int) -> list[Movement]:
+        """Write off what a member owes: central's loss."""
+        written_off = min(points, self.owed)
+        self.owed -= written_off
+        return _movements(Movement("offline_loss", "owed", written_off))
 
     def spend(self, terminal: str, points: int) -> list[Movement]:
         """Redeem points that are reserved for a terminal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -16,13 +17,16 @@ from central_api.database import Database
 from central_api.http import answer_of, bearer_token, install_problem_handlers, read_body, read_question
 from central_api.http import read_upload_headers as upload_headers
 from central_api.installation import epoch_of
-from central_api.openapi import DESCRIPTION, completed, describe
+from central_api.limits import Limits, Meter, Throttle
+from central_api.openapi import DESCRIPTION, completed, describe, documentation_page
 from central_api.programmes import signed_programme
 from central_api.records import JudgingFailed, Place
+from central_api.recovery import JournalPlace, check_place, receive_report
 from central_api.terminals import Terminal, authenticate, check_not_revoked
 from central_api.upload import receive_upload
 from loyalty_sdk.codec import INTEGER_MAX
 from loyalty_sdk.protocol import (
+    REPORT_BYTES_MAX,
     UPLOAD_BYTES_MAX,
     ChangesPage,
     EnrolmentAnswer,
@@ -32,7 +36,9 @@ from loyalty_sdk.protocol import (
     IdentifyRequest,
     JournalView,
     MemberAnswer,
+    ReportAnswer,
     SignedDocument,
+    SignedReport,
     UploadAnswer,
 )
 
@@ -48,17 +54,28 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Work = Callable[[Connection, Terminal], T]
 
 
-def create_app(*, database: Database, capabilities: Capabilities, version: str) -> FastAPI:
+def create_app(
+    *,
+    database: Database,
+    capabilities: Capabilities,
+    version: str,
+    limits: Limits | None = None,
+    monotonic_s: Callable[[], float] = time.monotonic,
+) -> FastAPI:
     """Return the ASGI application. The caller opens and closes the database."""
-    app = FastAPI(title="Loyalty central", version=version, description=DESCRIPTION)
+    # FastAPI's own pages load their scripts from elsewhere, which a central behind a firewall does not reach.
+    app = FastAPI(title="Loyalty central", version=version, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.add_middleware(Throttle, meter=Meter(limits or Limits(), monotonic_s))
     install_problem_handlers(app)
     _add_enrolment(app, database, capabilities)
     _add_programme(app, database)
     _add_members(app, database, capabilities)
     _add_journals(app, database, capabilities)
+    _add_reports(app, database, capabilities)
     _add_changes(app, database, capabilities)
     _add_health(app, database, capabilities, version)
     _describe_schemas(app)
+    _add_documentation(app)
     return app
 
 
@@ -187,17 +204,46 @@ def _add_journals(app: FastAPI, database: Database, capabilities: Capabilities) 
         return answer_of(await database.read(_as_terminal(bearer_token(request), work)))
 
 
+def _add_reports(app: FastAPI, database: Database, capabilities: Capabilities) -> None:
+    @app.post(
+        "/v1/journals/{journal}/reports",
+        summary="Report what is known of a journal, after central or the terminal was restored",
+        **describe(ReportAnswer, "body-too-large", question=SignedReport),
+    )
+    async def report(request: Request, journal: str) -> Response:
+        token = bearer_token(request)
+        question = await read_question(request, SignedReport, REPORT_BYTES_MAX)
+
+        def work(connection: Connection, terminal: Terminal) -> ReportAnswer:
+            return receive_report(connection, capabilities, terminal, journal, question)
+
+        return answer_of(await database.write(_as_terminal(token, work)))
+
+
 def _add_changes(app: FastAPI, database: Database, capabilities: Capabilities) -> None:
     @app.get(
         "/v1/changes",
         summary="What changed for this terminal since a cursor",
-        **describe(ChangesPage, "terminal-revoked"),
+        **describe(ChangesPage, "terminal-revoked", "epoch-changed", "fork"),
     )
-    async def changes(request: Request, journal: str, cursor: str = "", limit: Limit = PAGE_MAX) -> Response:
+    async def changes(
+        request: Request,
+        journal: str,
+        cursor: str = "",
+        limit: Limit = PAGE_MAX,
+        acknowledged: Annotated[int, Query(ge=0, le=INTEGER_MAX)] = 0,
+        hash: str = "",
+        head: Annotated[int | None, Query(ge=0, le=INTEGER_MAX)] = None,
+        grant: str = "",
+    ) -> Response:
         def work(connection: Connection, terminal: Terminal) -> ChangesPage:
+            if head is not None:  # A terminal of release 0.1.0 does not say where it is.
+                place = JournalPlace(journal=journal, acknowledged=acknowledged, hash=hash, head=head, grant=grant)
+                check_place(connection, terminal, place)
+            check_not_revoked(terminal)
             return changes_page(connection, capabilities, terminal, journal, cursor, limit)
 
-        return answer_of(await database.read(_as_terminal(bearer_token(request), work, active=True)))
+        return answer_of(await database.read(_as_terminal(bearer_token(request), work)))
 
 
 def _add_health(app: FastAPI, database: Database, capabilities: Capabilities, version: str) -> None:
@@ -217,3 +263,9 @@ def _describe_schemas(app: FastAPI) -> None:
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this as its way to extend the schema
+
+
+def _add_documentation(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> Response:
+        return Response(documentation_page(app.openapi()), media_type="text/html; charset=utf-8")

@@ -16,6 +16,8 @@ from sqlalchemy import ColumnElement, Connection, select, tuple_
 
 from central_api import feed
 from central_api.accounts import Account, Movement
+from central_api.awaited import waits_for_alias, waits_for_receipt
+from central_api.locks import lock_bells, lock_members, lock_sales, locks_rows
 from central_api.programmes import programmes_loaded
 from central_api.records import EntryRow, Grant, GrantUsed, Sale
 from central_api.schema import (
@@ -40,6 +42,8 @@ from loyalty_sdk.programme import Programme
 
 __all__ = ["Books"]
 
+# What happens to a grant while entries are judged; a recall, which locks no member, is left as it is.
+GRANT_FIGURES = ("spent", "released", "overdrawn", "state")
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 SALE_COLUMNS = tuple(field.name for field in fields(Sale) if field.name != "returned")
 
@@ -59,6 +63,7 @@ class Books:
         self.aliases: Shelf[str, str] = Shelf(self._load_aliases)
         self.entries: Shelf[str, Entry] = Shelf(self._load_entries)
         self.programmes: Shelf[int, Programme] = Shelf(lambda versions: programmes_loaded(connection, tenant, versions))
+        self._locked: set[str] = set()
         self._balances_before: dict[str, int] = {}
         self._touched: set[str] = set()
         self._transfers: list[dict[str, Any]] = []
@@ -79,9 +84,10 @@ class Books:
         reason: str,
         entry_id: str | None = None,
         grant_id: str | None = None,
+        cause: str = "",
     ) -> None:
         """Keep movements as transfers; their ids come from what caused them, so that nothing can be booked twice."""
-        cause = entry_id or grant_id or ""
+        cause = cause or entry_id or grant_id or ""
         self._touched.add(member_id)
         for movement in movements:
             self._numbers[cause] = self._numbers.get(cause, 0) + 1
@@ -127,8 +133,10 @@ class Books:
         self._interest.add((member_id, terminal))
 
     def fetch(self, rows: Sequence[EntryRow]) -> None:
-        """Load what judging these entries needs, a query for each table instead of one for each entry."""
+        """Lock and load what judging these entries needs, a query for each table instead of one for each entry."""
         read = [row.entry for row in rows if row.entry is not None]
+        if locks_rows(self.connection):
+            self._lock(rows, read)
         self.programmes.fetch(entry.programme_version for entry in read if entry.programme_version is not None)
         self.aliases.fetch(row.alias_digest for row in rows if row.alias_digest is not None)
         originals = [original for entry in read if (original := getattr(entry.body, "original", None)) is not None]
@@ -139,6 +147,25 @@ class Books:
         self.grant_uses.fetch(sold)
         self.grants.fetch([use.grant_id for entry in read for use in entry.grants])
         self.accounts.fetch([*_members_named(read), *self._members_found(rows, sold)])
+
+    def _lock(self, rows: Sequence[EntryRow], read: Sequence[Entry]) -> None:
+        """Lock the members, the sales that come back, and the bells of what has not arrived."""
+        digests = {row.alias_digest for row in rows if row.alias_digest is not None}
+        originals = {original for entry in read if (original := getattr(entry.body, "original", None)) is not None}
+        known, sold = self._load_aliases(list(digests)), self._sales_of(originals)
+        missing = [waits_for_alias(digest) for digest in digests - known.keys()]
+        missing += [waits_for_receipt(key) for key in originals - sold.keys()]
+        if missing:
+            lock_bells(self.connection, self.tenant, missing, waits=True)
+            known, sold = self._load_aliases(list(digests)), self._sales_of(originals)
+        buyers = (member_id for _, member_id in sold.values() if member_id is not None)
+        self._lock_members([*_members_named(read), *known.values(), *buyers])
+        lock_sales(self.connection, self.tenant, (entry_id for entry_id, _ in sold.values()))
+
+    def _lock_members(self, member_ids: Iterable[str]) -> None:
+        missing = set(member_ids) - self._locked
+        lock_members(self.connection, self.tenant, missing)
+        self._locked |= missing
 
     def write(self) -> None:
         """Send everything to the database, and what changed to the feed."""
@@ -164,13 +191,16 @@ class Books:
         )
         rows = [self._row(member_id=member_id, terminal=terminal) for member_id, terminal in sorted(self._interest)]
         insert_missing(self.connection, interest, rows)
-        changed = [member_id for member_id, account in held if account.balance != self._balances_before[member_id]]
+        # Also where a sale and its return net to nothing: who sold to an unknown card hears of its member this way.
+        wanted = {member_id for member_id, _ in self._interest}
+        before = self._balances_before
+        changed = [name for name, account in held if name in wanted or account.balance != before[name]]
         feed.members_changed(self.connection, self.tenant, changed)
 
     def _write_grants(self) -> None:
         changed = [grant for key in sorted(self._grants_changed) if (grant := self.grants.get(key))]
         rows = [self._row(**{name: getattr(grant, name) for name in GRANT_COLUMNS}) for grant in changed]
-        upsert_rows(self.connection, grants, rows)
+        upsert_rows(self.connection, grants, rows, changing=GRANT_FIGURES)
 
     def _write_sales(self) -> None:
         changed = [sale for key in sorted(self._sales_changed) if (sale := self.sales.get(key))]
@@ -212,6 +242,7 @@ class Books:
 
     def _load_accounts(self, member_ids: Sequence[str]) -> Mapping[str, Account]:
         """A member without a row in `balances` has an account of zeros; one that does not exist has none."""
+        self._lock_members(member_ids)
         query = (
             select(members.c.member_id, balances.c.available, balances.c.pending, balances.c.owed)
             .join_from(
@@ -259,6 +290,16 @@ class Books:
             use = GrantUsed(grant_id=row.grant_id, points=row.points, overdrawn=row.overdrawn)
             found[row.entry_id] = (*found.get(row.entry_id, ()), use)
         return found
+
+    def _sales_of(self, keys: Iterable[ReceiptKey]) -> dict[ReceiptKey, tuple[str, str | None]]:
+        """Entry id and member of those sales that are applied, by their receipt keys."""
+        found = Shelf(self._load_receipts)
+        found.fetch(keys)
+        by_entry = {entry_id: key for key, entry_id in found.items()}
+        query = select(sales.c.entry_id, sales.c.member_id).where(
+            sales.c.tenant == self.tenant, sales.c.entry_id.in_(list(by_entry))
+        )
+        return {by_entry[row.entry_id]: (row.entry_id, row.member_id) for row in self.connection.execute(query)}
 
     def _load_receipts(self, keys: Sequence[ReceiptKey]) -> Mapping[ReceiptKey, str]:
         columns = (

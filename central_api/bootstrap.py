@@ -12,13 +12,16 @@ from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from central_api.capabilities import Capabilities
-from central_api.database import Database, database_path, open_database
-from central_api.installation import NotInitialised, check_installed, install
+from central_api.database import Database, address_of, open_database
+from central_api.installation import install
 from central_api.key_file import KeyFileUnusable, default_key_file, read_key_file, write_key_file
 from central_api.keys import new_key_ring
+from central_api.migration import NotInitialised, check_installed, is_installed, migrate
 
-__all__ = ["AddressTaken", "Central", "initialise", "open_central", "serve"]
+__all__ = ["AddressTaken", "Central", "initialise", "migrate_database", "open_central", "serve"]
 
 PORT_MAX = 65_535
 
@@ -37,29 +40,45 @@ class Central:
 
 async def initialise(url: str, key_file: Path | None, tenant: str) -> tuple[Central, bool]:
     """Make database, keys and tenant where they are missing. Returns whether anything was made."""
-    path = database_path(url)
-    keys_path = key_file or default_key_file(path)
-    if path.exists() and not keys_path.exists():
-        raise KeyFileUnusable(f"{path} is there, but its keys {keys_path} are not; restore them, or use --keys")
-    if not keys_path.exists():
-        _make_folder(path)
-        write_key_file(keys_path, new_key_ring(secrets.token_bytes))
-    central = Central(database=open_database(url), capabilities=_capabilities(keys_path))
-    work = partial(install, capabilities=central.capabilities, tenant=tenant)
-    async with _closed_on_failure(central):
-        made = await central.database.write(work)
+    address = address_of(url)
+    keys_path = key_file or default_key_file(address)
+    file = _file_of(address)
+    if file is not None and not file.exists():
+        _make_folder(file)
+    database = open_database(url)
+    async with _closed_on_failure(database):
+        if not keys_path.exists():
+            if (file is None or file.exists()) and await database.read(is_installed):
+                raise KeyFileUnusable(f"the database is there, but its keys {keys_path} are not; restore or name them")
+            write_key_file(keys_path, new_key_ring(secrets.token_bytes))
+        central = Central(database=database, capabilities=_capabilities(keys_path))
+        made = await database.write(partial(install, capabilities=central.capabilities, tenant=tenant))
     return central, made
 
 
 async def open_central(url: str, key_file: Path | None) -> Central:
-    """Open an initialised central. Raises NotInitialised, KeyFileUnusable or DatabaseUnusable."""
-    path = database_path(url)
-    if not path.exists():
-        raise NotInitialised(f"{path} does not exist; run: loyalty-central init --database {url}")
-    central = Central(database=open_database(url), capabilities=_capabilities(key_file or default_key_file(path)))
-    async with _closed_on_failure(central):
+    """Open an initialised central of this release. Raises NotInitialised, KeyFileUnusable or DatabaseUnusable."""
+    address = address_of(url)
+    file = _file_of(address)
+    if file is not None and not file.exists():
+        raise NotInitialised(f"{file} does not exist; run: loyalty-central init --database {url}")
+    capabilities = _capabilities(key_file or default_key_file(address))
+    central = Central(database=open_database(url), capabilities=capabilities)
+    async with _closed_on_failure(central.database):
         await central.database.read(check_installed)
     return central
+
+
+async def migrate_database(url: str) -> tuple[int, int]:
+    """Bring a database to this release's form. Returns its schema version before and after. Raises NotInitialised."""
+    file = _file_of(address_of(url))
+    if file is not None and not file.exists():
+        raise NotInitialised(f"{file} does not exist; run: loyalty-central init --database {url}")
+    database = open_database(url)
+    try:
+        return await database.write(migrate)
+    finally:
+        await database.close()
 
 
 async def serve(central: Central, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -80,12 +99,17 @@ async def serve(central: Central, host: str, port: int, ready: Callable[[str], N
 
 
 @asynccontextmanager
-async def _closed_on_failure(central: Central) -> AsyncIterator[None]:
+async def _closed_on_failure(database: Database) -> AsyncIterator[None]:
     try:
         yield
     except BaseException:
-        await central.database.close()
+        await database.close()
         raise
+
+
+def _file_of(address: URL) -> Path | None:
+    """The file of a database that is one; None of a server, which says by itself what it holds."""
+    return Path(str(address.database)) if address.get_backend_name() == "sqlite" else None
 
 
 def _capabilities(keys_path: Path) -> Capabilities:

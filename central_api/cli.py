@@ -14,7 +14,7 @@ from importlib.util import find_spec
 __all__ = ["main"]
 
 # What the extra `central` brings beside what the agent needs; SQLAlchemy asks for greenlet only when it is used.
-EXTRA = ("fastapi", "aiosqlite", "greenlet")
+EXTRA = ("fastapi", "aiosqlite", "alembic", "asyncpg", "greenlet")
 
 DATABASE_VARIABLE = "LOYALTY_CENTRAL_DATABASE"
 DATABASE_DEFAULT = "sqlite:///loyalty-central.db"
@@ -27,8 +27,15 @@ a first central, from nothing:
   loyalty-central terminal add till-1
   loyalty-central serve
 
+the same on PostgreSQL, whose address every command takes; the keys are a file all the same:
+  loyalty-central init --database postgresql://loyalty@db.example/loyalty --keys /etc/loyalty/keys.json
+
 a terminal that was stolen:
   loyalty-central terminal revoke till-1
+
+after a restore from a backup: terminals return what it lacks, and until all have, nothing is granted
+  loyalty-central recovery begin
+  loyalty-central recovery show
 """
 
 
@@ -55,11 +62,26 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="{init,serve,terminal,member,programme}", required=True)
+    names = "{init,serve,migrate,verify,terminal,member,programme,quarantine,recovery}"
+    commands = parser.add_subparsers(dest="command", metavar=names, required=True)
     _add_init(commands)
     _add_serve(commands)
+    _command(
+        commands,
+        "migrate",
+        "bring the database of an earlier release to this one's form; make a backup first (serve and init do it too)",
+        "loyalty-central migrate",
+    )
+    _command(
+        commands,
+        "verify",
+        "recompute every balance, outcome and chain from transfers and entries; ends with 1 where anything differs",
+        "loyalty-central verify --json",
+    )
     _add_terminal(commands)
     _add_member(commands)
+    _add_quarantine(commands)
+    _add_recovery(commands)
     _add_programme(commands)
     return parser
 
@@ -138,6 +160,53 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
 
 
+def _add_quarantine(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "quarantine", "see entries that could not be judged, and judge them anew")
+    listed = _command(
+        group,
+        "list",
+        "list what arrived and could not be judged, with the reason; --json also has the bytes",
+        "loyalty-central quarantine list",
+    )
+    listed.add_argument(
+        "--limit", type=int, default=1_000, metavar="N", help="how many to show at most, the earliest in front (1000)"
+    )
+    judge = _command(
+        group,
+        "judge",
+        "judge entries anew after what was wrong was mended: a programme activated, central updated",
+        "loyalty-central quarantine judge --all",
+    )
+    which = judge.add_mutually_exclusive_group(required=True)
+    which.add_argument("entry", nargs="?", metavar="ID", help="an entry's id, or TERMINAL/JOURNAL/SEQ")
+    which.add_argument("--all", action="store_true", help="every quarantined entry")
+
+
+def _add_recovery(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "recovery", "see how far terminals refilled a central that was restored from a backup")
+    _command(
+        group,
+        "show",
+        "show which terminals are still waited for, and what is lost for good",
+        "loyalty-central recovery show",
+    )
+    _command(
+        group,
+        "begin",
+        "begin a recovery by hand, right after a backup was restored: terminals that lack nothing do not show it",
+        "loyalty-central recovery begin",
+    )
+    override = _command(
+        group,
+        "override",
+        "grant again without waiting for a terminal; what it still holds of grants is central's risk",
+        "loyalty-central recovery override till-7",
+    )
+    which = override.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", help="the terminal")
+    which.add_argument("--all", action="store_true", help="every terminal that is waited for")
+
+
 def _add_programme(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     group = _group(commands, "programme", "put a programme in force, or show one")
     activate = _command(
@@ -174,7 +243,11 @@ def _command(
         default=os.environ.get(DATABASE_VARIABLE) or DATABASE_DEFAULT,
         help=f"the database (default: ${DATABASE_VARIABLE}, else {DATABASE_DEFAULT})",
     )
-    command.add_argument("--keys", metavar="FILE", help="the key file (default: beside the database)")
+    command.add_argument(
+        "--keys",
+        metavar="FILE",
+        help="the key file (default: beside the SQLite file; for PostgreSQL loyalty-central.keys.json here)",
+    )
     command.add_argument("--tenant", metavar="NAME", help="the tenant (default: the only one; for init: default)")
     command.add_argument("--json", action="store_true", help="print JSON instead of text and tables")
     return command

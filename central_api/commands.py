@@ -9,26 +9,32 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from central_api import members, programmes, terminals
-from central_api.bootstrap import AddressTaken, Central, initialise, open_central, serve
-from central_api.database import DatabaseUnusable
-from central_api.installation import NotInitialised, tenant_names
+from central_api import epochs, members, programmes, quarantine, recovery, terminals
+from central_api.bootstrap import AddressTaken, Central, initialise, migrate_database, open_central, serve
+from central_api.database import DatabaseUnusable, address_of, shown
+from central_api.installation import epoch_of, tenant_names
 from central_api.key_file import KeyFileUnusable
 from central_api.keys import SealBroken
 from central_api.member_import import ImportInvalid, import_members
-from central_api.output import print_json, print_table
+from central_api.migration import NotInitialised
+from central_api.output import print_json, print_table, progress
 from central_api.problems import Refused
+from central_api.quarantine_judging import judge_quarantined
+from central_api.verification import entry_count, verify_tenant
 from loyalty_sdk.codec import CodecError, loads
 
 __all__ = ["run_command"]
 
 TENANT_DEFAULT = "default"
 FAILED = 2
+DIFFERENT = 1
 
 Options = argparse.Namespace
-Action = Callable[[Options, Central, str], Awaitable[None]]
+# What an action returns is the exit code; most say nothing and mean 0.
+Action = Callable[[Options, Central, str], Awaitable[int | None]]
 
 
 class InputInvalid(Exception):
@@ -48,26 +54,29 @@ EXPECTED = (
 
 
 def run_command(options: Options) -> int:
-    """Run one parsed command. Returns 0, or 2 after one line on standard error."""
+    """Run one parsed command. Returns 0, 1 for a ledger that differs, or 2 after one line on standard error."""
     try:
-        asyncio.run(_run(options))
+        return asyncio.run(_run(options))
     except EXPECTED as error:
         return _failed(str(error))
     except DBAPIError as error:
-        return _failed(f"the database {options.database} cannot be used: {error.orig}; check the file, or --database")
+        return _failed(f"the database {_shown(options)} cannot be used: {error.orig}; check it, or --database")
     except KeyboardInterrupt:
         return _failed("stopped")
-    return 0
 
 
-async def _run(options: Options) -> None:
+async def _run(options: Options) -> int:
     if options.command == "init":
         await _init(options)
-        return
+        return 0
+    if options.command in ("serve", "migrate"):
+        await _migrate(options)
+    if options.command == "migrate":
+        return 0
     central = await open_central(options.database, _key_file(options))
     try:
         tenant = await _tenant(options, central)
-        await _ACTIONS[(options.command, getattr(options, "action", ""))](options, central, tenant)
+        return await _ACTIONS[(options.command, getattr(options, "action", ""))](options, central, tenant) or 0
     finally:
         await central.database.close()
 
@@ -81,10 +90,37 @@ async def _init(options: Options) -> None:
     finally:
         await central.database.close()
     if options.json:
-        print_json({"database": options.database, "tenant": tenant, "made": made, "programme_version": version})
+        print_json({"database": _shown(options), "tenant": tenant, "made": made, "programme_version": version})
         return
-    print(f"{options.database}: {'is ready' if made else 'was there already'}, tenant {tenant}")
+    print(f"{_shown(options)}: {'is ready' if made else 'was there already'}, tenant {tenant}")
     print("next: loyalty-central terminal add NAME" if version else "next: loyalty-central programme activate FILE")
+
+
+async def _migrate(options: Options) -> None:
+    """Migrate; a server does so too, and says so only where there was something to do."""
+    before, after = await migrate_database(options.database)
+    asked = options.command == "migrate"
+    if asked and options.json:
+        print_json({"database": _shown(options), "schema_before": before, "schema": after})
+    elif asked or before != after:
+        done = f"was brought from schema {before} to {after}" if before != after else f"has schema {after} already"
+        print(f"{_shown(options)} {done}", file=sys.stdout if asked else sys.stderr)
+
+
+async def _verify(options: Options, central: Central, tenant: str) -> int:
+    entries = await central.database.read(lambda connection: entry_count(connection, tenant))
+    with progress("entries", entries) as advance:
+        found = await central.database.read(
+            lambda connection: verify_tenant(connection, central.capabilities, tenant, advance)
+        )
+    if options.json:
+        print_json(found)
+    else:
+        print(f"{found.entries} entries of {found.journals} journals and {found.members} members were verified")
+        columns = ("what", "where", "stored", "computed")
+        rows = [{name: getattr(one, name) for name in columns} for one in found.shown]
+        print_table(f"{found.differences} differences", rows, columns)
+    return DIFFERENT if found.differences else 0
 
 
 async def _serve(options: Options, central: Central, tenant: str) -> None:
@@ -206,6 +242,11 @@ async def _tenant(options: Options, central: Central) -> str:
     return str(options.tenant)
 
 
+def _shown(options: Options) -> str:
+    """The database's address without its password."""
+    return shown(address_of(options.database))
+
+
 def _key_file(options: Options) -> Path | None:
     return Path(options.keys) if options.keys else None
 
@@ -231,8 +272,70 @@ def _failed(text: str) -> int:
     return FAILED
 
 
+async def _quarantine_list(options: Options, central: Central, tenant: str) -> None:
+    found = await central.database.read(lambda connection: quarantine.quarantined(connection, tenant, options.limit))
+    columns = ("terminal", "journal", "seq", "id", "kind", "received_at", "reason")
+    rows = [
+        {name: getattr(row, name) for name in columns} | {"id": row.id or row.id_claimed, "bytes": row.bytes}
+        for row in found
+    ]
+    _show(options, "quarantined", rows, columns)
+
+
+async def _quarantine_judge(options: Options, central: Central, tenant: str) -> None:
+    judged = await judge_quarantined(central, tenant, None if options.all else options.entry)
+    left = sum(one.outcome == "quarantined" for one in judged)
+    if options.json:
+        print_json({"judged": judged, "still_quarantined": left})
+        return
+    columns = ("terminal", "journal", "seq", "id", "outcome", "reason")
+    print_table("judged anew", [{name: getattr(one, name) for name in columns} for one in judged], columns)
+    print(f"{len(judged) - left} of {len(judged)} left the quarantine; terminals hear of it at their next contact")
+
+
+async def _recovery_show(options: Options, central: Central, tenant: str) -> None:
+    def work(connection: Connection) -> tuple[str, list[Any], list[Any]]:
+        found = epochs.recovery_rows(connection, tenant), recovery.gap_rows(connection, tenant)
+        return epoch_of(connection), *found
+
+    epoch, returning, lacking = await central.database.read(work)
+    columns = ("terminal", "state", "journal", "needed_seq", "reported_at")
+    terminals_shown = [{name: getattr(row, name) for name in columns} for row in returning]
+    gap_columns = ("terminal", "journal", "first_seq", "last_seq", "recorded_at")
+    gaps_shown = [{name: getattr(row, name) for name in gap_columns} for row in lacking]
+    recovering = any(row.state in ("waiting", "returning") for row in returning)
+    if options.json:
+        print_json({"epoch": epoch, "recovering": recovering, "terminals": terminals_shown, "gaps": gaps_shown})
+        return
+    print(f"epoch {epoch}: {'recovering, nothing is granted' if recovering else 'nobody is waited for'}")
+    print_table("terminals", terminals_shown, columns)
+    print_table("gaps", gaps_shown, gap_columns)
+
+
+async def _recovery_begin(options: Options, central: Central, tenant: str) -> None:
+    epoch = await central.database.write(
+        lambda connection: epochs.begin_epoch(connection, central.capabilities, "begun by command")
+    )
+    if options.json:
+        print_json({"epoch": epoch})
+        return
+    print(f"epoch {epoch} has begun: nothing is granted until every terminal has returned what it holds")
+
+
+async def _recovery_override(options: Options, central: Central, tenant: str) -> None:
+    name = None if options.all else options.name
+    names = await central.database.write(
+        lambda connection: recovery.override_recovery(connection, central.capabilities, tenant, name)
+    )
+    if options.json:
+        print_json({"overridden": names})
+        return
+    print(f"{len(names)} terminals are no longer waited for: {', '.join(names)}" if names else "nobody was waited for")
+
+
 _ACTIONS: Mapping[tuple[str, str], Action] = {
     ("serve", ""): _serve,
+    ("verify", ""): _verify,
     ("terminal", "add"): _terminal_add,
     ("terminal", "list"): _terminal_list,
     ("terminal", "recall"): _terminal_recall,
@@ -241,6 +344,11 @@ _ACTIONS: Mapping[tuple[str, str], Action] = {
     ("member", "import"): _member_import,
     ("member", "list"): _member_list,
     ("member", "show"): _member_show,
+    ("quarantine", "list"): _quarantine_list,
+    ("quarantine", "judge"): _quarantine_judge,
+    ("recovery", "begin"): _recovery_begin,
+    ("recovery", "show"): _recovery_show,
+    ("recovery", "override"): _recovery_override,
     ("programme", "activate"): _programme_activate,
     ("programme", "show"): _programme_show,
 }

@@ -1,19 +1,19 @@
 """The feed of changes: what each terminal is to hear of, numbered in the order in which transactions commit.
 
-A number is one above the highest there is, taken inside the writing transaction. SQLite has one writer, so numbers
-commit in their order and a cursor never passes an open transaction. PostgreSQL will need more: there a reader must stop
-below the lowest number of any transaction still open, or writers must take numbers under one advisory lock.
+Every terminal has a feed of its own. Whoever tells it something locks its row in `feeds` and takes the numbers after
+the last one; the lock is held until COMMIT, so that numbers of one feed commit in their order and a cursor never passes
+an open transaction. It is taken last, after everything was judged, and by nobody who tells that terminal nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from central_api.schema import changes, interest, members
+from central_api.schema import changes, feeds, interest, members
 from central_api.shelf import KEYS_PER_QUERY_MAX
-from central_api.statements import upsert_rows
+from central_api.statements import insert_missing, upsert_rows
 
 __all__ = ["entries_judged_again", "grant_issued", "grants_wanted_back", "members_changed"]
 
@@ -62,10 +62,30 @@ def _interested(connection: Connection, tenant: str, member_ids: Sequence[str]) 
 def _tell(connection: Connection, tenant: str, what: str, found: Sequence[tuple[str, str]]) -> None:
     if not found:
         return
-    query = select(func.coalesce(func.max(changes.c.number), 0)).where(changes.c.tenant == tenant)
-    last: int = connection.execute(query).scalar_one()
-    rows = [
-        {"tenant": tenant, "terminal": terminal, "what": what, "key": key, "number": number}
-        for number, (terminal, key) in enumerate(found, start=last + 1)
-    ]
+    last = _locked_feeds(connection, tenant, sorted({terminal for terminal, _ in found}))
+    rows = []
+    for terminal, key in found:
+        last[terminal] += 1
+        rows.append({"tenant": tenant, "terminal": terminal, "what": what, "key": key, "number": last[terminal]})
     upsert_rows(connection, changes, rows)
+    numbers = [{"tenant": tenant, "terminal": terminal, "number": number} for terminal, number in last.items()]
+    upsert_rows(connection, feeds, numbers)
+
+
+def _locked_feeds(connection: Connection, tenant: str, terminals: Sequence[str]) -> dict[str, int]:
+    """The last number of each feed, locked in sorted order; feeds that are new begin with 0."""
+    found: dict[str, int] = {}
+    for start in range(0, len(terminals), KEYS_PER_QUERY_MAX):
+        part = terminals[start : start + KEYS_PER_QUERY_MAX]
+        query = (
+            select(feeds.c.terminal, feeds.c.number)
+            .where(feeds.c.tenant == tenant, feeds.c.terminal.in_(part))
+            .order_by(feeds.c.terminal)
+            .with_for_update()
+        )
+        held = {row.terminal: row.number for row in connection.execute(query)}
+        if missing := [terminal for terminal in part if terminal not in held]:
+            insert_missing(connection, feeds, [{"tenant": tenant, "terminal": terminal} for terminal in missing])
+            held = {row.terminal: row.number for row in connection.execute(query)}
+        found |= held
+    return found

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from central_api.books import Books
+from central_api.epochs import is_overridden
 from central_api.matter import Matter
 from central_api.records import Grant, Unfit
 from loyalty_sdk.codec import CodecError, decode, loads
 from loyalty_sdk.envelope import GrantUse
 from loyalty_sdk.protocol import GrantDocument, SignedDocument
 
-__all__ = ["checked_grant"]
+__all__ = ["checked_grant", "recovered_grant"]
 
 
 def checked_grant(matter: Matter, use: GrantUse, member_id: str) -> Grant:
@@ -40,31 +44,43 @@ def _verified(matter: Matter, use: GrantUse) -> GrantDocument:
 
 
 def _taken_from_entry(matter: Matter, use: GrantUse, document: GrantDocument) -> Grant:
-    """Set the points aside again as far as they are there; what is missing shows as an overdraft when it is spent.
+    signed = SignedDocument(document=use.document, key_id=use.key_id, signature=use.signature)
+    matter.account(document.member_id)
+    owing = not is_overridden(matter.books.connection, matter.books.tenant, document.terminal)
+    return recovered_grant(matter.books, document, signed, matter.effective_at, owing=owing)
 
-    Its redemption id may have been asked for again since the restore, and then belongs to the newer grant.
+
+def recovered_grant(
+    books: Books, document: GrantDocument, signed: SignedDocument, effective_at: datetime, *, owing: bool
+) -> Grant:
+    """Set aside again the points of a grant that central signed and no longer has.
+
+    `owing` takes them all, the member owing what is missing until it is returned. Without, where a person chose not to
+    wait, they may have been granted anew: only what is there is taken, and spending more is central's loss. Its
+    redemption id may have been asked for again since the restore, and then belongs to the newer grant.
     """
-    account = matter.account(document.member_id)
-    points = min(document.points, account.available)
+    account = books.accounts.get(document.member_id)
+    if account is None:
+        raise ValueError("a grant is recovered for a member who exists")
+    points = document.points if owing else min(document.points, account.available)
     grant = Grant(
         grant_id=document.grant_id,
         member_id=document.member_id,
         terminal=document.terminal,
         points=points,
         not_after=document.not_after,
-        document=use.document,
-        key_id=use.key_id,
-        signature=use.signature,
-        issued_at=matter.books.recorded_at,
+        document=signed.document,
+        key_id=signed.key_id,
+        signature=signed.signature,
+        issued_at=books.recorded_at,
     )
-    matter.books.grant_changed(grant)
-    movements = account.reserve(grant.terminal, points)
-    # Booked under the grant, as it was when it was issued: it stays recovered whatever becomes of this entry.
-    matter.books.book(
+    books.grant_changed(grant)
+    # Booked under the grant, as it was when it was issued: it stays recovered whatever becomes of its entry.
+    books.book(
         grant.member_id,
-        movements,
+        account.recover(grant.terminal, points),
         terminal=grant.terminal,
-        effective_at=matter.effective_at,
+        effective_at=effective_at,
         reason="grant-recovered",
         grant_id=grant.grant_id,
     )

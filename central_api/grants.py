@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from central_api.books import GRANT_COLUMNS, Books
 from central_api.capabilities import Capabilities
+from central_api.epochs import is_recovering
 from central_api.feed import grant_issued
 from central_api.members import member_of_alias, note_interest
 from central_api.problems import Problem, refuse
@@ -32,7 +33,7 @@ def identify_member(
     if member_id is None:
         raise refuse("alias-unknown", "no member has this card, code or number; register it, or go on without")
     note_interest(connection, terminal, member_id)
-    if request.grant_ahead:
+    if request.grant_ahead and not is_recovering(connection, terminal.tenant):
         _grant_ahead(connection, capabilities, terminal, member_id)
     return _answer(connection, capabilities, terminal, request.journal, member_id)
 
@@ -43,7 +44,8 @@ def issue_exact_grant(
     """Set points aside for one redemption; the same redemption asked again gets the same grant.
 
     Returns the problem `insufficient-points`, with the member's grants elsewhere recalled, which is to be kept. Raises
-    Refused: `not-found`, `invalid-request`, or `conflict` for a redemption id that was used for something else.
+    Refused: `not-found`, `invalid-request`, `recovering` after a restore, or `conflict` for a redemption id that was
+    used for something else.
     """
     if not 1 <= request.points_min <= request.points or not 0 < len(request.redemption_id) <= 64:
         raise refuse("invalid-request", "points_min must be from 1 to points, and redemption_id a UUID")
@@ -53,6 +55,7 @@ def issue_exact_grant(
         raise refuse("not-found", "central has no such member; identify the member again")
     note_interest(connection, terminal, request.member_id)
     if not _issued_before(connection, terminal, request):
+        _check_not_recovering(connection, terminal)
         points = min(request.points, account.available)
         if points < request.points_min:
             recall_grants(connection, terminal.tenant, member_id=request.member_id, but=terminal.terminal)
@@ -65,6 +68,16 @@ def issue_exact_grant(
         )
         books.write()
     return _answer(connection, capabilities, terminal, request.journal, request.member_id)
+
+
+def _check_not_recovering(connection: Connection, terminal: Terminal) -> None:
+    """What another till holds of the member's points may not be known here again yet."""
+    if is_recovering(connection, terminal.tenant):
+        raise refuse(
+            "recovering",
+            "central was restored from a backup and grants nothing until every till has reported; "
+            "see: loyalty-central recovery show",
+        )
 
 
 def open_grants(connection: Connection, terminal: Terminal, member_id: str) -> list[Grant]:

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from central_api.database import DatabaseUnusable
 from central_api.problems import Problem, Refused, refuse
-from loyalty_sdk.codec import CodecError, decode, dumps, loads
-from loyalty_sdk.protocol import UploadHeaders
+from loyalty_sdk.codec import CodecError, dumps, loads
+from loyalty_sdk.protocol import UploadHeaders, decode_tolerant
 
 __all__ = [
     "JSON_BODY_BYTES_MAX",
@@ -39,8 +39,8 @@ def answer_of(value: object) -> Response:
     return Response(dumps(value), media_type="application/json")
 
 
-def problem_response(problem: Problem) -> Response:
-    """Return a problem as RFC 9457 wants it."""
+def problem_response(problem: Problem, retry_after_s: int = RETRY_AFTER_S) -> Response:
+    """Return a problem as RFC 9457 wants it; `retry_after_s` is told where trying again helps."""
     content = {
         "type": problem.type,
         "title": problem.name.replace("-", " "),
@@ -50,7 +50,7 @@ def problem_response(problem: Problem) -> Response:
     }
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
     if problem.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(retry_after_s)
     return Response(dumps(content), problem.status, headers, media_type="application/problem+json")
 
 
@@ -74,11 +74,14 @@ async def read_body(request: Request, bytes_max: int, media_type: str) -> bytes:
     return b"".join(parts)
 
 
-async def read_question(request: Request, cls: type[T]) -> T:
-    """Read a JSON body as one of the protocol's classes. Raises Refused; the text names the place."""
-    body = await read_body(request, JSON_BODY_BYTES_MAX, "application/json")
+async def read_question(request: Request, cls: type[T], bytes_max: int = JSON_BODY_BYTES_MAX) -> T:
+    """Read a JSON body as one of the protocol's classes. Raises Refused; the text names the place.
+
+    Fields of a later release are left out: a terminal may be newer than its central.
+    """
+    body = await read_body(request, bytes_max, "application/json")
     try:
-        return decode(cls, loads(body))
+        return decode_tolerant(cls, loads(body))
     except CodecError as error:
         raise refuse("invalid-request", str(error)) from None
 

@@ -1,46 +1,36 @@
-"""A new database: its tables, its epoch, its tenants. Later releases migrate from `schema_version` here."""
+"""A new database: its tables, its epoch, its tenants. One of an earlier release is migrated."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
 from central_api.capabilities import Capabilities
+from central_api.migration import is_installed, lock_schema, migrate
 from central_api.problems import refuse
 from central_api.schema import SCHEMA_VERSION, meta, metadata, tenants
 from central_api.statements import insert_rows
 
-__all__ = ["NotInitialised", "check_installed", "epoch_of", "install", "tenant_names"]
+__all__ = ["epoch_of", "install", "tenant_names"]
 
 NAME_LENGTH_MAX = 64
-
-
-class NotInitialised(Exception):
-    """The database has no tables of central, or those of another release."""
 
 
 def install(connection: Connection, capabilities: Capabilities, tenant: str) -> bool:
     """Create what is missing: tables, epoch, tenant. Returns whether anything was. Raises Refused for a bad name."""
     if not 0 < len(tenant) <= NAME_LENGTH_MAX or not tenant.isprintable() or tenant.strip() != tenant:
         raise refuse("invalid-request", f"a tenant's name has 1 to {NAME_LENGTH_MAX} printable characters")
-    metadata.create_all(connection)
-    is_new = connection.execute(select(meta)).first() is None
+    lock_schema(connection)
+    is_new = not is_installed(connection)
     if is_new:
+        metadata.create_all(connection)
         values = {"epoch": capabilities.new_random_id(), "schema_version": str(SCHEMA_VERSION)}
         insert_rows(connection, meta, [{"name": name, "value": value} for name, value in values.items()])
+    else:
+        migrate(connection)
     if tenant in tenant_names(connection):
         return is_new
     insert_rows(connection, tenants, [{"tenant": tenant, "created_at": capabilities.now()}])
     return True
-
-
-def check_installed(connection: Connection) -> None:
-    """Raise NotInitialised unless this release's tables are there."""
-    if not inspect(connection).has_table(meta.name):
-        raise NotInitialised("the database holds nothing yet; run: loyalty-central init")
-    query = select(meta.c.value).where(meta.c.name == "schema_version")
-    version = connection.execute(query).scalar_one_or_none()
-    if version != str(SCHEMA_VERSION):
-        raise NotInitialised(f"the database has schema {version}, this release reads {SCHEMA_VERSION}; update it")
 
 
 def epoch_of(connection: Connection) -> str:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from central_api.accounts import loss_undone
-from central_api.matter import POINTS_MAX, RECEIPT_PREFIX, Matter
+from central_api.awaited import waits_for_receipt
+from central_api.matter import POINTS_MAX, Matter
 from central_api.records import GrantUsed, Sale, Unfit, Verdict
 from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import ReversalBody, SaleBody
 from loyalty_sdk.model import ReceiptKey
 from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned
 
-__all__ = ["judge_reversal", "waits_for_receipt"]
+__all__ = ["judge_reversal"]
 
 NOTHING = ReturnedPoints(debited=0, credited=0)
 
@@ -39,12 +40,6 @@ def judge_reversal(matter: Matter) -> Verdict:
     if body.kind == "unlinked_return":
         return _judge_unlinked(matter, body)
     return _judge_linked(matter, body)
-
-
-def waits_for_receipt(key: ReceiptKey) -> str:
-    """Return the text under which a return waits for its sale; a field cannot run into the next."""
-    fields = (key.store, key.register, key.business_date.isoformat(), key.series, key.number)
-    return RECEIPT_PREFIX + "".join(f"{len(field)}:{field}" for field in fields)
 
 
 def _judge_unlinked(matter: Matter, body: ReversalBody) -> Verdict:

@@ -20,19 +20,32 @@ __all__ = ["judge", "judge_new"]
 
 
 def judge_new(books: Books, keys: KeyRing, row: EntryRow) -> Verdict:
-    """Judge an entry that has just arrived: what cannot be read or stands elsewhere is not judged further."""
+    """Judge an entry that has just arrived: what cannot be read or stands elsewhere is not judged further.
+
+    One that was quarantined is judged anew in the same way; the receipt key that it had is still its own.
+    """
     if row.is_duplicate:
         return Verdict(outcome="rejected", reason="duplicate-entry")
     if row.unfit or row.entry is None:
         return Verdict(outcome="quarantined", reason=row.unfit)
-    key = row.entry.receipt_key
-    if key is not None and row.entry.kind in ("sale", "reversal"):
-        if (earlier := books.receipts.get(key)) is not None:
-            give_back_of_rejected(_matter(books, keys, row, row.entry), earlier)
-            return Verdict(outcome="rejected", reason="duplicate-receipt")
-        books.claim_receipt(key, row.entry.id)
+    if (verdict := _claim_receipt(books, keys, row, row.entry)) is not None:
+        return verdict
     books.entries.put(row.entry.id, row.entry)
     return judge(books, keys, row)
+
+
+def _claim_receipt(books: Books, keys: KeyRing, row: EntryRow, entry: Entry) -> Verdict | None:
+    """Give the entry its receipt key for ever; the verdict of an entry whose key another one has."""
+    key = entry.receipt_key
+    if key is None or entry.kind not in ("sale", "reversal"):
+        return None
+    earlier = books.receipts.get(key)
+    if earlier is None:
+        books.claim_receipt(key, entry.id)
+    if earlier in (None, entry.id):
+        return None
+    give_back_of_rejected(_matter(books, keys, row, entry), earlier)
+    return Verdict(outcome="rejected", reason="duplicate-receipt")
 
 
 def judge(books: Books, keys: KeyRing, row: EntryRow) -> Verdict:

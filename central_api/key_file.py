@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from central_api.keys import KeyRing
 from loyalty_sdk.codec import CodecError, decode, dumps, loads
 
@@ -17,9 +19,11 @@ class KeyFileUnusable(Exception):
     """The key file is missing, malformed or open to others; the text names the remedy."""
 
 
-def default_key_file(database: Path) -> Path:
-    """Return where a database's keys are unless somebody says otherwise."""
-    return database.with_name(database.name + ".keys.json")
+def default_key_file(address: URL) -> Path:
+    """Return where a database's keys are unless somebody says otherwise: beside its file, or in the working folder."""
+    if address.get_backend_name() == "sqlite":
+        return Path(f"{address.database}.keys.json")
+    return Path("loyalty-central.keys.json")
 
 
 def read_key_file(path: Path) -> KeyRing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -98,6 +99,12 @@ class KeyRing:
             return HPKE_SUITE.decrypt(sealed, private, info=info)
         except (InvalidTag, ValueError) as error:
             raise SealBroken("the attachment does not open with central's sealing key") from error
+
+    def enrolment_token(self, tenant: str, terminal: str, code_hash: str, public_key: bytes) -> str:
+        """Return the token that this code gives this key: the same however often the answer was lost."""
+        text = "\n".join(("loyalty-token-v1", tenant, terminal, code_hash, public_key.hex()))
+        digest = hmac.new(self.master_key, text.encode(), hashlib.sha256).digest()
+        return urlsafe_b64encode(digest).decode().rstrip("=")
 
     def alias_digest(self, tenant: str, alias: str) -> str:
         """Return the digest under which an alias is found: the table of digests alone tells nobody a card number."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from central_api.accounts import Account, Movement
+from central_api.awaited import waits_for_alias
 from central_api.books import Books
 from central_api.keys import KeyRing
 from central_api.records import Unfit
@@ -14,13 +15,10 @@ from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import Entry
 from loyalty_sdk.programme import Programme
 
-__all__ = ["ALIAS_PREFIX", "POINTS_MAX", "RECEIPT_PREFIX", "Matter"]
+__all__ = ["POINTS_MAX", "Matter"]
 
 # No shop gives more for one sale; without a limit, a hostile terminal could make the sums too large to store.
 POINTS_MAX = 1_000_000_000
-
-ALIAS_PREFIX = "alias:"
-RECEIPT_PREFIX = "receipt:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +82,5 @@ class Matter:
             raise Unfit("quarantined", "attachment-unreadable")
         member_id = self.books.aliases.get(self.alias_digest)
         if member_id is None:
-            raise Unfit("held", "alias-unknown", ALIAS_PREFIX + self.alias_digest)
+            raise Unfit("held", "alias-unknown", waits_for_alias(self.alias_digest))
         return member_id

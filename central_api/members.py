@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
+from central_api.awaited import waits_for_alias
 from central_api.capabilities import Capabilities
-from central_api.matter import ALIAS_PREFIX
+from central_api.locks import lock_members
 from central_api.personal import member_keys_of, new_member_key
 from central_api.problems import refuse
 from central_api.schema import (
@@ -25,7 +26,7 @@ from central_api.schema import (
 )
 from central_api.sitting import Sitting
 from central_api.snapshots import NAME_PURPOSE, member_name
-from central_api.statements import insert_missing, insert_rows
+from central_api.statements import insert_missing, insert_rows, total
 from central_api.terminals import Terminal
 
 __all__ = [
@@ -80,7 +81,7 @@ def register_members(
     ]
     insert_rows(connection, aliases, rows)
     sitting = Sitting(connection, capabilities, tenant)
-    sitting.judge_waiting(ALIAS_PREFIX + row["digest"] for row in rows)
+    sitting.judge_waiting(waits_for_alias(row["digest"]) for row in rows)
     sitting.write()
     return [values["member_id"] for values, _, _ in made]
 
@@ -110,7 +111,8 @@ def find_member(connection: Connection, capabilities: Capabilities, tenant: str,
 
 
 def note_interest(connection: Connection, terminal: Terminal, member_id: str) -> None:
-    """Note that a terminal is to hear of a member from now on."""
+    """Note that a terminal is to hear of a member from now on, whom nobody else books until this transaction ends."""
+    lock_members(connection, terminal.tenant, [member_id])
     row = {"tenant": terminal.tenant, "member_id": member_id, "terminal": terminal.terminal}
     insert_missing(connection, interest, [row])
 
@@ -263,10 +265,10 @@ def _check_free(
 
 def _reserved(connection: Connection, tenant: str, member_ids: Sequence[str]) -> dict[str, int]:
     query = (
-        select(reservations.c.member_id, func.sum(reservations.c.points).label("points"))
+        select(reservations.c.member_id, total(reservations.c.points).label("points"))
         .where(reservations.c.tenant == tenant)
         .group_by(reservations.c.member_id)
     )
     if len(member_ids) == 1:
         query = query.where(reservations.c.member_id == member_ids[0])
-    return {row.member_id: int(row.points) for row in connection.execute(query)}
+    return {row.member_id: row.points for row in connection.execute(query)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +18,13 @@ from loyalty_sdk.protocol import (
     IdentifyRequest,
     JournalView,
     MemberAnswer,
+    ReportAnswer,
     SignedDocument,
+    SignedReport,
     UploadAnswer,
 )
 
-__all__ = ["DESCRIPTION", "completed", "describe"]
+__all__ = ["DESCRIPTION", "completed", "describe", "documentation_page"]
 
 DESCRIPTION = """\
 The reference loyalty API: what terminals say to it. Every call but the enrolment and the health check carries the
@@ -38,7 +41,9 @@ DESCRIBED: tuple[Any, ...] = (
     IdentifyRequest,
     JournalView,
     MemberAnswer,
+    ReportAnswer,
     SignedDocument,
+    SignedReport,
     UploadAnswer,
 )
 PROBLEM_SCHEMA = {
@@ -99,6 +104,22 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     components["schemas"] = _with_base64(schemas["$defs"]) | {"Problem": PROBLEM_SCHEMA}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return document
+
+
+def documentation_page(document: dict[str, Any]) -> str:
+    """Return a page for people that loads nothing from anywhere; programs read /openapi.json."""
+    rows = [
+        f"<tr><td>{method.upper()}</td><td><code>{html.escape(path)}</code></td>"
+        f"<td>{html.escape(call.get('summary', ''))}</td></tr>"
+        for path, calls in document["paths"].items()
+        for method, call in calls.items()
+    ]
+    title = html.escape(f"{document['info']['title']} {document['info']['version']}")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
+        f'<p>{html.escape(DESCRIPTION)}</p><p>The whole description: <a href="/openapi.json">/openapi.json</a></p>'
+        f"<table>{''.join(rows)}</table></html>"
+    )
 
 
 def _problem_responses(names: Sequence[str]) -> dict[int | str, Any]:

@@ -21,6 +21,7 @@ STATUS_BY_TYPE: Mapping[str, int] = {
     "conflict": 409,
     "fork": 409,
     "epoch-changed": 409,
+    "recovering": 409,
     "body-too-large": 413,
     "encoding-refused": 415,
     "too-many-requests": 429,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from central_api.capabilities import Capabilities
 from central_api.problems import refuse
-from central_api.schema import programmes
+from central_api.schema import programmes, tenants
 from central_api.statements import insert_rows
 from loyalty_sdk.programme import Programme, parse_programme
 from loyalty_sdk.protocol import SignedDocument
@@ -26,6 +26,7 @@ __all__ = [
 def activate_programme(connection: Connection, capabilities: Capabilities, tenant: str, document: str) -> Programme:
     """Check, sign and publish a document. Raises CodecError, or Refused `conflict` for a version that does not grow."""
     programme = parse_programme(document)
+    connection.execute(select(tenants.c.tenant).where(tenants.c.tenant == tenant).with_for_update(key_share=True))
     current = programme_in_force(connection, tenant)
     if current is not None and programme.version <= current.version:
         raise refuse(

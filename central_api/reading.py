@@ -6,6 +6,7 @@ Nothing here refuses an upload: a bad entry is quarantined later and holds back 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +38,10 @@ def read_entry(row: EntryRow, keys: KeyRing, tenant: str) -> None:
     row.id_claimed = entry.id
     if (entry.terminal, entry.journal, entry.seq) != (row.terminal, row.journal, row.seq):
         row.unfit = "envelope-misplaced"
+        return
+    if not all(name.isprintable() for name in _names_in(entry)):
+        # Nothing is called so, and PostgreSQL cannot even be asked for a text that holds U+0000.
+        row.unfit = "name-unprintable"
         return
     row.entry = entry
     row.effective_at, row.clamped = effective_time(entry, row.received_at)
@@ -72,6 +77,12 @@ def _alias_in(opened: bytes) -> str | None:
         return None
     alias = content.get("alias") if isinstance(content, dict) else None
     return alias if isinstance(alias, str) and 0 < len(alias.strip()) <= ALIAS_LENGTH_MAX else None
+
+
+def _names_in(entry: Entry) -> Iterator[str]:
+    """The ids of members and grants that an entry is looked up by."""
+    yield from (use.grant_id for use in entry.grants)
+    yield from (name for field in ("member_id", "grant_id") if (name := getattr(entry.body, field, None)) is not None)
 
 
 def _id_claimed(data: bytes) -> str:

@@ -9,24 +9,39 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy.exc import DBAPIError
 
 from central_api import feed
+from central_api.awaited import waits_for_receipt
 from central_api.books import Books
 from central_api.capabilities import Capabilities
-from central_api.judge_reversals import waits_for_receipt
 from central_api.judgement import judge, judge_new
 from central_api.keys import KeyRing
+from central_api.locks import lock_bells
 from central_api.personal import member_keys_of
+from central_api.postgresql import is_conflict, is_lost
 from central_api.reading import read_entry
 from central_api.records import EntryRow, JudgingFailed, Place, Verdict
 from central_api.schema import attachments, entries, waiting
 from central_api.shelf import Shelf
 from central_api.statements import insert_missing, insert_rows, upsert_rows
-from loyalty_sdk.envelope import Entry
+from loyalty_sdk.envelope import Entry, attachment_hash
 
-__all__ = ["ATTACHMENT_PURPOSE", "Sitting"]
+__all__ = ["ATTACHMENT_PURPOSE", "Sitting", "attachment_place"]
 
 ATTACHMENT_PURPOSE = "attachment\n"
+# What may change of an entry that is judged anew; its bytes, hash and place never do.
+JUDGED_COLUMNS = (
+    "id",
+    "id_claimed",
+    "kind",
+    "effective_at",
+    "clamped",
+    "member_id",
+    "outcome",
+    "reason",
+    "points",
+)
 
 
 class Sitting:
@@ -43,6 +58,7 @@ class Sitting:
         self._waiting: Shelf[str, list[EntryRow]] = Shelf(self._load_waiting)
         self._new: list[EntryRow] = []
         self._again: list[EntryRow] = []
+        self._anew: list[EntryRow] = []
 
     def judge_new(self, rows: Sequence[EntryRow]) -> None:
         """Judge entries that have just arrived; each sees what those before it did."""
@@ -51,6 +67,15 @@ class Sitting:
         for row in rows:
             self._new.append(row)
             row.verdict = self._judged(row, judge_new)
+            self._after(row)
+
+    def judge_anew(self, rows: Sequence[EntryRow]) -> None:
+        """Judge entries that are stored as quarantined, after what was wrong here was mended."""
+        self.books.fetch(rows)
+        self._waiting.fetch(name for row in rows if (name := _wakes(row.entry)))
+        for row in rows:
+            row.verdict = self._judged(row, judge_new)
+            self._anew.append(row)
             self._after(row)
 
     def judge_waiting(self, names: Iterable[str]) -> None:
@@ -72,7 +97,8 @@ class Sitting:
         """Send everything to the database."""
         insert_rows(self._connection, entries, [self._entry_values(row) for row in self._new])
         self._write_again()
-        held = [row for row in (*self._new, *self._changed()) if row.verdict.waits_for]
+        self._write_anew()
+        held = [row for row in (*self._new, *self._anew, *self._changed()) if row.verdict.waits_for]
         names = [self._row(waits_for=row.verdict.waits_for, entry_id=row.id) for row in held]
         insert_missing(self._connection, waiting, names)
         self._write_attachments()
@@ -84,6 +110,9 @@ class Sitting:
         try:
             return judge_row(self.books, self._capabilities.keys, row)
         except Exception as error:
+            # Where another writer was met, or the server was lost, nothing is wrong with the entry.
+            if isinstance(error, DBAPIError) and (is_conflict(error) or is_lost(error)):
+                raise
             raise JudgingFailed(row.place) from error
 
     def _changed(self) -> list[EntryRow]:
@@ -119,8 +148,29 @@ class Sitting:
         told = [(row.terminal, f"{row.journal}/{row.seq}") for row in changed]
         feed.entries_judged_again(self._connection, self._tenant, told)
 
+    def _write_anew(self) -> None:
+        """Write what was quarantined at its place: only now it may have got an id."""
+        if not self._anew:
+            return
+        places: dict[str, Any] = {name: bindparam(f"at_{name}") for name in ("terminal", "journal", "seq")}
+        statement = update(entries).where(
+            entries.c.tenant == self._tenant, *(entries.c[name] == value for name, value in places.items())
+        )
+        self._connection.execute(
+            statement.values({name: bindparam(f"new_{name}") for name in JUDGED_COLUMNS}),
+            [_place_and_verdict(self._entry_values(row)) for row in self._anew],
+        )
+        # Those that can be read now are kept under their id.
+        moved = [attachment_place(row) for row in self._anew if row.id]
+        unread = (attachments.c.tenant == self._tenant) & attachments.c.entry_id.in_(moved)
+        self._connection.execute(delete(attachments).where(unread))
+        told = [(row.terminal, f"{row.journal}/{row.seq}") for row in self._anew]
+        feed.entries_judged_again(self._connection, self._tenant, told)
+
     def _write_attachments(self) -> None:
-        rows = [row for row in (*self._new, *self._changed()) if row.sealed is not None and row.entry and row.id]
+        """Keep them under their entry's id; what belongs to bytes that nobody can read stays under their place."""
+        judged = (*self._new, *self._anew, *self._changed())
+        rows = [row for row in judged if row.sealed is not None and (row.id or row.verdict.outcome == "quarantined")]
         members = sorted({row.verdict.member_id for row in rows if row.verdict.member_id is not None})
         keys = member_keys_of(self._connection, self._capabilities, self._tenant, members)
         upsert_rows(self._connection, attachments, [self._attachment_values(row, keys) for row in rows])
@@ -132,8 +182,8 @@ class Sitting:
         if key is not None and row.opened is not None:
             sealed = key.seal(self._capabilities, ATTACHMENT_PURPOSE + (row.id or ""), row.opened)
         return self._row(
-            entry_id=row.id,
-            attachment_hash=row.entry.attachment_hash if row.entry is not None else "",
+            entry_id=row.id or attachment_place(row),
+            attachment_hash=attachment_hash(row.sealed or b""),
             member_id=row.verdict.member_id if sealed is not row.sealed else None,
             sealed=sealed,
         )
@@ -161,6 +211,7 @@ class Sitting:
         return {"tenant": self._tenant, **values}
 
     def _load_waiting(self, names: Sequence[str]) -> Mapping[str, list[EntryRow]]:
+        lock_bells(self._connection, self._tenant, names, waits=False)
         same_entry = (entries.c.tenant == waiting.c.tenant) & (entries.c.id == waiting.c.entry_id)
         same_attachment = (attachments.c.tenant == waiting.c.tenant) & (attachments.c.entry_id == waiting.c.entry_id)
         query = (
@@ -200,6 +251,16 @@ def _wakes(entry: Entry | None) -> str:
     if entry is None or entry.kind != "sale" or entry.receipt_key is None:
         return ""
     return waits_for_receipt(entry.receipt_key)
+
+
+def attachment_place(row: EntryRow) -> str:
+    """Return the name under which the attachment of an entry without an id is kept; no id looks like it."""
+    return f"{row.terminal}/{row.journal}/{row.seq}"
+
+
+def _place_and_verdict(values: Mapping[str, Any]) -> dict[str, Any]:
+    place = {f"at_{name}": values[name] for name in ("terminal", "journal", "seq")}
+    return place | {f"new_{name}": values[name] for name in JUDGED_COLUMNS}
 
 
 def _verdict_values(row: EntryRow) -> dict[str, Any]:

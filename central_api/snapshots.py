@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from central_api.capabilities import Capabilities
 from central_api.journals import watermark_of
 from central_api.personal import MemberKey, mask_name, member_keys_of
 from central_api.schema import balances, members, reservations
 from central_api.shelf import KEYS_PER_QUERY_MAX
+from central_api.statements import total
 from central_api.terminals import Terminal
 from loyalty_sdk.protocol import Snapshot
 
@@ -37,7 +38,7 @@ def snapshots_for(
             member_id=row.member_id,
             name_masked=mask_name(member_name(row.name_sealed, keys.get(row.member_id))),
             tier=row.tier,
-            balance=(row.available or 0) + (row.reserved or 0) - (row.owed or 0),
+            balance=(row.available or 0) + row.reserved - (row.owed or 0),
             revision=row.revision,
             as_of=as_of,
             includes_seq=includes_seq,
@@ -52,7 +53,7 @@ def member_name(sealed: bytes | None, key: MemberKey | None) -> str:
 
 def _rows(connection: Connection, tenant: str, member_ids: Sequence[str]) -> list[Row[Any]]:
     reserved = (
-        select(func.sum(reservations.c.points))
+        select(total(reservations.c.points))
         .where(reservations.c.tenant == members.c.tenant, reservations.c.member_id == members.c.member_id)
         .scalar_subquery()
     )

@@ -6,7 +6,7 @@ Codes and tokens are kept as SHA-256 digests only. They are random enough that n
 from __future__ import annotations
 
 import hashlib
-from base64 import b32encode, urlsafe_b64encode
+from base64 import b32encode
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -35,7 +35,6 @@ __all__ = [
 
 CODE_HOURS = 24
 CODE_BYTES = 10
-TOKEN_BYTES = 32
 NAME_LENGTH_MAX = 64
 ED25519_KEY_BYTES = 32
 
@@ -51,7 +50,7 @@ class Terminal:
 
 
 def add_terminal(connection: Connection, capabilities: Capabilities, tenant: str, name: str) -> str:
-    """Make a terminal, or a new code for one that has not enrolled yet. Returns the one-time code.
+    """Make a terminal, or a new code for one that has not enrolled yet or was revoked. Returns the one-time code.
 
     Raises Refused `invalid-request` for a name that cannot be used, `conflict` for a terminal that is enrolled.
     """
@@ -60,7 +59,7 @@ def add_terminal(connection: Connection, capabilities: Capabilities, tenant: str
     if row is None:
         now = capabilities.now()
         insert_rows(connection, terminals, [{"tenant": tenant, "terminal": name, "created_at": now}])
-    elif row.state != "new":
+    elif row.state == "enrolled":
         raise refuse("conflict", f"terminal {name} is {row.state} already; choose another name")
     code = b32encode(capabilities.random_bytes(CODE_BYTES)).decode()
     code = "-".join(code[start : start + 4] for start in range(0, len(code), 4))
@@ -71,11 +70,14 @@ def add_terminal(connection: Connection, capabilities: Capabilities, tenant: str
 
 
 def enrol(connection: Connection, capabilities: Capabilities, request: EnrolmentRequest) -> EnrolmentAnswer:
-    """Use up a code: keep the terminal's public key and give it a token. Raises Refused `code-invalid`."""
+    """Use up a code: keep the terminal's public key and give it a token. Raises Refused `code-invalid`.
+
+    The same key gets the same answer again with the same code: the first answer may have been lost.
+    """
     if len(request.public_key) != ED25519_KEY_BYTES:
         raise refuse("invalid-request", f"public_key must be an Ed25519 key of {ED25519_KEY_BYTES} raw bytes")
-    found = _usable_code(connection, capabilities, request.code)
-    token = urlsafe_b64encode(capabilities.random_bytes(TOKEN_BYTES)).decode().rstrip("=")
+    found = _usable_code(connection, capabilities, request)
+    token = capabilities.keys.enrolment_token(found.tenant, found.terminal, found.code_hash, request.public_key)
     now = capabilities.now()
     this_code = (enrolment_codes.c.tenant == found.tenant) & (enrolment_codes.c.code_hash == found.code_hash)
     connection.execute(update(enrolment_codes).where(this_code).values(used_at=now))
@@ -155,13 +157,15 @@ def terminal_rows(connection: Connection, tenant: str) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def _usable_code(connection: Connection, capabilities: Capabilities, code: str) -> Row[Any]:
-    query = select(enrolment_codes).where(enrolment_codes.c.code_hash == _code_hash(code))
+def _usable_code(connection: Connection, capabilities: Capabilities, request: EnrolmentRequest) -> Row[Any]:
+    query = select(enrolment_codes).where(enrolment_codes.c.code_hash == _code_hash(request.code)).with_for_update()
     row = connection.execute(query).first()
-    if row is None or row.used_at is not None or row.expires_at < capabilities.now():
+    terminal = None if row is None else _row(connection, row.tenant, row.terminal)
+    if row is None or terminal is None or row.expires_at < capabilities.now():
         raise _code_invalid()
-    terminal = _row(connection, row.tenant, row.terminal)
-    if terminal is None or terminal.state != "new":
+    first_time = row.used_at is None and terminal.state in ("new", "revoked")
+    again = row.used_at is not None and terminal.state == "enrolled" and terminal.public_key == request.public_key
+    if not first_time and not again:
         raise _code_invalid()
     return row
 

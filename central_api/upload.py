@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from central_api.capabilities import Capabilities
+from central_api.epochs import begin_epoch, note_returned
 from central_api.installation import epoch_of
 from central_api.journals import entry_outcomes, hash_at, journal_row
 from central_api.keys import signature_is_valid
+from central_api.locks import lock_terminal
 from central_api.problems import refuse
 from central_api.reading import read_entry
 from central_api.records import EntryRow, Place
@@ -46,12 +48,19 @@ def receive_upload(
     After JudgingFailed the caller comes again with the entry `set_aside`: it is stored and quarantined.
     """
     lines = _checked_lines(connection, terminal, journal, headers, body)
+    lock_terminal(connection, terminal.tenant, terminal.terminal)
     held = journal_row(connection, terminal, journal)
     watermark = held.watermark if held is not None else 0
     if headers.first_seq > watermark + 1:
+        # The terminal goes on after what central acknowledged: an earlier life of this database held that.
+        begin_epoch(connection, capabilities, f"terminal {terminal.terminal} goes on at entry {headers.first_seq}")
         return _answer(connection, capabilities, terminal, journal, ())
     start = held.first_hash if held is not None else _first_hash(terminal, journal, lines[0])
-    hashes = _chained(connection, terminal, journal, headers, start, lines)
+    if held is None or headers.first_seq != watermark + 1:
+        before = start if headers.first_seq == 1 else hash_at(connection, terminal, journal, headers.first_seq - 1)
+    else:
+        before = held.watermark_hash
+    hashes = _chained(headers, before, lines)
     known = _check_known(connection, terminal, journal, headers, hashes, watermark)
     rows = _new_rows(connection, capabilities, terminal, journal, headers.first_seq, lines, hashes, known)
     if rows:
@@ -59,6 +68,7 @@ def receive_upload(
         sitting = Sitting(connection, capabilities, terminal.tenant, set_aside)
         sitting.judge_new(rows)
         sitting.write()
+        note_returned(connection, terminal.tenant, terminal.terminal, journal, rows[-1].seq)
     outcomes = entry_outcomes(connection, terminal, journal, headers.first_seq, headers.head_seq)
     return _answer(connection, capabilities, terminal, journal, outcomes)
 
@@ -107,16 +117,8 @@ def _first_hash(terminal: Terminal, journal: str, line: UploadLine) -> bytes:
         return first_hash(terminal.terminal, journal)
 
 
-def _chained(
-    connection: Connection,
-    terminal: Terminal,
-    journal: str,
-    headers: UploadHeaders,
-    start: bytes,
-    lines: Sequence[UploadLine],
-) -> list[bytes]:
+def _chained(headers: UploadHeaders, before: bytes | None, lines: Sequence[UploadLine]) -> list[bytes]:
     """The chain hash of each line, continued from what central holds and checked against the signed head."""
-    before = start if headers.first_seq == 1 else hash_at(connection, terminal, journal, headers.first_seq - 1)
     if before is None:
         raise refuse("fork", f"central has no entry {headers.first_seq - 1} of this journal")
     hashes = []

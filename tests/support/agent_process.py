@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -118,6 +118,16 @@ class AgentProcess(_Program):
         """Run one command to its end."""
         command = [sys.executable, "-m", "terminal_agent.cli", *arguments, "--directory", str(self.folder)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    @contextmanager
+    def following(self) -> Iterator[subprocess.Popen[str]]:
+        """Run `status --follow --json`, and end it."""
+        command = [sys.executable, "-m", "terminal_agent.cli", "status", "--follow", "--json", "--directory"]
+        with subprocess.Popen([*command, str(self.folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def enrol(self, central: CentralProcess, name: str, *, exchange: str = "", rest: str = "") -> None:
         """Enrol, and add lines to `[exchange]` and sections to the configuration."""

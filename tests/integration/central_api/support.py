@@ -31,19 +31,26 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The program on one database."""
+    """The program on one database: an SQLite file in the folder, unless `url` names another."""
 
     folder: Path
+    url: str = ""
 
     @property
     def database(self) -> Path:
         return self.folder / "central.db"
 
+    @property
+    def places(self) -> list[str]:
+        """The options that name database and keys."""
+        url = self.url or f"sqlite:///{self.database}"
+        return ["--database", url, "--keys", f"{self.database}.keys.json"]
+
     def run(self, *arguments: str) -> Done:
         """Run one command to its end, in this process: starting Python for each would take most of the time."""
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
-            code = main([*arguments, "--database", f"sqlite:///{self.database}"])
+            code = main([*arguments, *self.places])
         return Done(code, out.getvalue(), err.getvalue())
 
     def json(self, *arguments: str) -> Any:
@@ -70,7 +77,7 @@ class Program:
     @contextmanager
     def serving(self, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Serve; gives the process and its address, and ends it if the test has not."""
-        command = [*PROGRAM, "serve", "--port", str(port), "--database", f"sqlite:///{self.database}"]
+        command = [*PROGRAM, "serve", "--port", str(port), *self.places]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None

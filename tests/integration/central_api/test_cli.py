@@ -1,5 +1,6 @@
 """The command line: what it makes, and one clear line where it cannot."""
 
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -26,6 +27,9 @@ def test_init_twice_changes_nothing(program: Program) -> None:
     program.init()
     keys = program.database.with_name("central.db.keys.json")
     before = keys.read_bytes()
+    with sqlite3.connect(program.database) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
     assert keys.stat().st_mode & 0o777 == 0o600
     assert program.json("init")["made"] is False
     assert keys.read_bytes() == before
@@ -83,7 +87,8 @@ def test_terminals_are_added_listed_recalled_and_revoked(program: Program) -> No
     assert program.json("terminal", "recall", "--all") == {"grants_recalled": 0}
     assert "no terminal till-9" in program.refused("terminal", "recall", "till-9")
     program.json("terminal", "revoke", "till-1")
-    assert "revoked already" in program.refused("terminal", "add", "till-1")
+    # A revoked terminal comes back with a new code only.
+    assert program.json("terminal", "add", "till-1")["code"]
     table = program.run("terminal", "list").stdout
     assert "till-1" in table
     assert "revoked" in table
@@ -92,7 +97,8 @@ def test_terminals_are_added_listed_recalled_and_revoked(program: Program) -> No
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("postgresql://x/y", "SQLite"),
+        ("mysql://x:secret@y/z", "mysql://x:***@y/z: write sqlite:///FILE or postgresql://"),
+        ("postgresql://", "postgresql://USER"),
         ("nonsense", "no database address"),
         ("sqlite://", "sqlite:///FILE"),
     ],
@@ -102,10 +108,48 @@ def test_an_address_that_cannot_be_used(url: str, text: str, capsys: pytest.Capt
     assert text in capsys.readouterr().err
 
 
+def test_a_server_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = tmp_path / "keys.json"
+    url = f"postgresql://somebody:secret@/loyalty?host={tmp_path}"
+    assert main(["init", "--database", url, "--keys", str(keys)]) == 2
+    said = capsys.readouterr().err
+    assert "PostgreSQL cannot be reached" in said
+    assert "secret" not in said
+    assert not keys.exists()
+
+
+def test_keys_are_never_made_anew_for_a_database_that_has_some(new_program: Program) -> None:
+    new_program.init()
+    keys = new_program.database.with_name("central.db.keys.json")
+    keys.unlink()
+    assert "restore" in new_program.refused("init")
+    assert not keys.exists()
+
+
 def test_a_file_that_is_no_database(program: Program) -> None:
     program.init()
     program.database.write_bytes(b"this is not a database, whatever its name says" * 100)
     assert "cannot be used" in program.refused("member", "list")
+
+
+def test_a_ledger_that_differs_is_named_and_ends_with_1(program: Program) -> None:
+    program.init()
+    member = program.json("member", "add", "--alias", "1")["member_id"]
+    assert program.json("verify") == {
+        "tenant": "default",
+        "journals": 0,
+        "entries": 0,
+        "members": 1,
+        "differences": 0,
+        "shown": [],
+    }
+    with sqlite3.connect(program.database) as connection:
+        connection.execute("INSERT INTO balances VALUES ('default', ?, 5, 0, 0)", (member,))
+    connection.close()
+    done = program.run("verify", "--json")
+    shown = json.loads(done.stdout)["shown"]
+    assert (done.returncode, {one["what"] for one in shown}) == (1, {"available", "balance from entries"})
+    assert member in program.run("verify").stdout
 
 
 def test_a_tenant_is_named_where_there_are_several(program: Program) -> None:

@@ -1,8 +1,6 @@
 """The server as a process: ready, served by real sockets, killed, stopped, and written beside by the command line."""
 
 import signal
-import sqlite3
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,10 +14,9 @@ from tests.unit.central_api.support import START
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
-    made = Program(tmp_path)
-    made.init()
-    return made
+def program(new_program: Program) -> Program:
+    new_program.init()
+    return new_program
 
 
 def enrolled(program: Program, address: str, name: str, seed: int) -> SupportTerminal:
@@ -53,10 +50,8 @@ def test_what_was_acknowledged_outlives_a_kill(program: Program) -> None:
         second = upload(address, till)
     assert (first.watermark, second.watermark) == (2, 3)
     assert second.epoch == first.epoch
-    with sqlite3.connect(program.database) as connection:
-        assert connection.execute("SELECT available, owed FROM balances").fetchall() == [(30, 0)]
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    connection.close()
+    report = program.json("member", "show", "1")
+    assert (report["available"], report["owed"]) == (30, 0)
 
 
 def test_sigterm_stops_cleanly(program: Program) -> None:
@@ -84,7 +79,20 @@ def test_the_command_line_sees_what_the_server_wrote(program: Program) -> None:
         assert [one.outcome for one in upload(address, till).outcomes] == ["applied", "held", "applied"]
         other = program.json("member", "add", "--alias", "2")["member_id"]
         report = program.json("member", "show", "2")
+        assert program.json("verify")["differences"] == 0
     assert (report["member_id"], report["available"]) == (other, 10)
     assert [(one["id"], one["outcome"]) for one in report["entries"]] == [(held.entry.id, "applied")]
     states = [(one["terminal"], one["state"]) for one in program.json("terminal", "list")["terminals"]]
     assert states == [("till-1", "enrolled")]
+
+
+def test_two_servers_on_one_database_are_one_central(program: Program) -> None:
+    if not program.url:
+        pytest.skip("an SQLite file is served by one server")
+    with program.serving() as (_, first), program.serving() as (_, second):
+        member = program.json("member", "add", "--alias", "1")["member_id"]
+        till = enrolled(program, first, "till-1", 1)
+        till.sale(basket_of(1000), member)
+        answers = [upload(address, till) for address in (second, first)]
+        assert answers[0].outcomes == answers[1].outcomes
+        assert program.json("member", "show", "1")["available"] == 10

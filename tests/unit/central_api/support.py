@@ -1,20 +1,21 @@
-"""A central in memory for unit tests: the real ledger on a synchronous SQLite connection, no HTTP, no thread."""
+"""A central for unit tests: the real ledger on one connection of either database, no HTTP, no thread."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, func, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, func, select
 
 from central_api import grants, members, programmes, terminals
 from central_api.capabilities import Capabilities
 from central_api.changes import changes_page
-from central_api.database import configure_sqlite
 from central_api.installation import install
 from central_api.keys import new_key_ring
 from central_api.problems import Problem
@@ -32,6 +33,7 @@ from loyalty_sdk.protocol import (
     SignedDocument,
     UploadAnswer,
 )
+from tests.support.databases import Place
 from tests.support.terminal import Recorded, SupportTerminal
 
 TENANT = "shop"
@@ -151,10 +153,8 @@ class World:
 
 
 @contextmanager
-def new_world() -> Iterator[World]:
-    engine = create_engine("sqlite://")
-    configure_sqlite(engine, writes=True)
-    with engine.begin() as connection:
+def new_world(place: Place) -> Iterator[World]:
+    with place.connection() as connection:
         world = World(connection=connection)
         world.capabilities = Capabilities(
             now=lambda: world.now, random_bytes=world.random_bytes, keys=new_key_ring(world.random_bytes)
@@ -162,10 +162,15 @@ def new_world() -> Iterator[World]:
         install(connection, world.capabilities, TENANT)
         programmes.activate_programme(connection, world.capabilities, TENANT, PROGRAMME)
         yield world
-    engine.dispose()
 
 
 def outcome_of(outcomes: list[EntryOutcome], recorded: Recorded) -> tuple[str, str, int | None]:
     """(outcome, reason, points) of one entry."""
     found = next(one for one in outcomes if one.id == recorded.entry.id)
     return found.outcome, found.reason, found.points
+
+
+def prove(place: Place, law: Callable[..., None], *, most: int = 100, **strategies: st.SearchStrategy[Any]) -> None:
+    """Show a law as many examples as the place has time for, but not more than `most`."""
+    few = settings(max_examples=min(most, place.examples), suppress_health_check=[HealthCheck.too_slow])
+    few(given(**strategies)(law))()

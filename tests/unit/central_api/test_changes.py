@@ -22,6 +22,15 @@ def test_a_sale_elsewhere_reaches_those_who_know_the_member(world: World) -> Non
     assert world.changes(till).snapshots[0].includes_seq == 5
 
 
+def test_a_till_hears_of_a_member_to_whom_its_upload_nets_nothing(world: World) -> None:
+    member, till, other = world.member("1"), world.terminal(1), world.terminal(2)
+    other.sale(basket_of(5_000), member)
+    world.deliver(other)
+    till.linked_return(till.sale(basket_of(1_000), alias="1"))
+    world.deliver(till)
+    assert [(one.balance, one.includes_seq) for one in world.changes(till).snapshots] == [(50, 3)]
+
+
 def test_pages_follow_each_other(world: World) -> None:
     till = world.terminal(1)
     members = [world.member(str(number)) for number in range(5)]

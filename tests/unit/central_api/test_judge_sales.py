@@ -144,9 +144,9 @@ def test_a_grant_that_central_lost_is_taken_from_the_entry(world: World) -> None
     document = replace(grant_document(world.granted(till, member, 100)), grant_id="lost", points=150)
     signed = world.capabilities.keys.sign("grant", dumps(document).decode())
     sale = till.sale(basket_of(2000), member, redemption=till.redemption(), uses=[grant_use(signed, 100)])
-    # Of the 150 points only 100 are still there to be set aside again.
+    # Of the 150 points only 100 are there to be set aside again: 50 are owed, of which this sale earns 15.
     assert outcome_of(world.deliver(till), sale) == ("applied", "", 15 - 100)
-    assert world.figures(member) == (15, 100, 0)
+    assert world.figures(member) == (0, 150, 35)
     world.check_laws(member)
 
 

@@ -1,0 +1,142 @@
+"""Recovery at central: what shows a restore, how grants come back in any order, and what an override costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from central_api import recovery
+from central_api.epochs import begin_epoch, is_recovering, recovery_rows
+from central_api.installation import epoch_of
+from central_api.problems import Refused
+from central_api.schema import balances, grants, reservations, transfers
+from loyalty_sdk.codec import dumps
+from loyalty_sdk.envelope import document_signing_input
+from loyalty_sdk.protocol import JournalReport, ReportAnswer, SignedDocument, SignedReport
+from tests.support.terminal import SupportTerminal, basket_of
+from tests.unit.central_api.support import TENANT, World
+
+
+def report(world: World, till: SupportTerminal, *returned: SignedDocument, **changes: Any) -> ReportAnswer:
+    """Send a report that says what is so, unless told otherwise."""
+    assert till.enrolment is not None
+    made = JournalReport(
+        format="loyalty-report-1",
+        terminal=till.name,
+        journal=till.journal,
+        epoch=till.enrolment.epoch,
+        acknowledged_seq=len(till.recorded),
+        acknowledged_hash=till.recorded[-1].hash.hex(),
+        floor_seq=0,
+        floor_hash="",
+        head_seq=len(till.recorded),
+        revoked=False,
+        grants=returned,
+        more=False,
+    )
+    text = dumps(replace(made, **changes)).decode()
+    signed = SignedReport(report=text, signature=till.key.sign(document_signing_input("report", text)))
+    row = world.terminals[till.name]
+    answer = recovery.receive_report(world.connection, world.capabilities, row, till.journal, signed)
+    till.enrolment = replace(till.enrolment, epoch=answer.epoch)
+    return answer
+
+
+def lose(world: World) -> None:
+    """Take central back to before a grant and everything that the member earned."""
+    for table in (grants, transfers, reservations, balances):
+        world.connection.execute(delete(table))
+
+
+def test_a_report_that_fits_changes_nothing(world: World) -> None:
+    till = world.terminal(1)
+    world.deliver(till)
+    epoch = epoch_of(world.connection)
+    answer = report(world, till)
+    assert (answer.epoch, answer.watermark, answer.recovering) == (epoch, 1, False)
+
+
+@pytest.mark.parametrize("known", ["entries", "an epoch"])
+def test_a_terminal_that_knows_more_begins_an_epoch_and_every_terminal_is_waited_for(world: World, known: str) -> None:
+    till, other = world.terminal(1), world.terminal(2)
+    till.sale(basket_of(100))
+    if known == "an epoch":
+        world.deliver(till)
+    epoch = epoch_of(world.connection)
+    answer = report(world, till, **({"epoch": "of another life"} if known == "an epoch" else {}))
+    assert answer.epoch != epoch
+    assert answer.recovering
+    assert {row.terminal for row in recovery_rows(world.connection, TENANT)} == {till.name, other.name}
+    world.deliver(till)
+    assert report(world, other, acknowledged_seq=0, acknowledged_hash="", epoch=epoch).recovering is False
+    # A late word of the epoch before begins no other one.
+    assert report(world, other, acknowledged_seq=0, acknowledged_hash="", epoch=epoch).epoch == answer.epoch
+
+
+def test_law_7_a_grant_comes_back_before_or_after_what_it_was_issued_from(world: World) -> None:
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant = world.granted(till, member, 100)
+    before = world.figures(member)
+    lose(world)
+    report(world, till, grant)
+    assert world.figures(member) == (0, 100, 100)
+    # The sale is delivered again, as by a terminal whose entries this central never saw.
+    other = world.terminal(2)
+    other.sale(basket_of(30_000), member)
+    other.enrolment = replace(other.enrolment, epoch=epoch_of(world.connection))  # type: ignore[type-var]
+    world.upload(other)
+    assert world.figures(member) == before
+    world.check_laws(member)
+
+
+def test_an_override_writes_off_what_is_owed_only_because_of_the_restore(world: World) -> None:
+    till, other, member = world.terminal(1), world.terminal(2), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant = world.granted(till, member, 100)
+    lose(world)
+    report(world, till, grant)
+    assert world.figures(member) == (0, 100, 100)
+    assert recovery.override_recovery(world.connection, world.capabilities, TENANT) == [other.name]
+    assert world.figures(member) == (0, 100, 0)
+    assert world.sums(member)["offline_loss"] == -100
+    assert not is_recovering(world.connection, TENANT)
+    world.check_laws(member)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"terminal": "another"}, "invalid-request"),
+        ({"floor_seq": 9}, "invalid-request"),
+        ({"acknowledged_seq": -1}, "invalid-request"),
+        ({"acknowledged_hash": ""}, "invalid-request"),
+        ({"acknowledged_hash": "zz"}, "invalid-request"),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused(world: World, changes: dict[str, Any], name: str) -> None:
+    till = world.terminal(1)
+    world.deliver(till)
+    with pytest.raises(Refused) as caught:
+        report(world, till, **changes)
+    assert caught.value.problem.name == name
+
+
+def test_a_report_of_another_key_is_refused(world: World) -> None:
+    till, other = world.terminal(1), world.terminal(2)
+    signed = SignedReport(report="{}", signature=other.key.sign(document_signing_input("report", "{}")))
+    with pytest.raises(Refused, match="signature"):
+        recovery.receive_report(world.connection, world.capabilities, world.terminals[till.name], till.journal, signed)
+
+
+def test_nobody_waits_for_a_terminal_that_is_not_enrolled(world: World) -> None:
+    till = world.terminal(1)
+    recovery_begun = begin_epoch(world.connection, world.capabilities, "test")
+    assert epoch_of(world.connection) == recovery_begun
+    report(world, till, acknowledged_seq=0, acknowledged_hash="")
+    assert not is_recovering(world.connection, TENANT)
