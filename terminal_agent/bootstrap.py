@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from drivers.clock import SystemClock
@@ -26,6 +27,7 @@ from sync.host import Host
 from sync.identity import Identity
 from sync.journal import watermark
 from sync.machine import Machine
+from sync.reports import unconfirmed_grants
 from sync.store import Store, report_damage
 from sync.writer import Writer
 from terminal_agent._version import VERSION
@@ -35,8 +37,14 @@ from terminal_agent.devices import Devices
 from terminal_agent.events import EventHub
 from terminal_agent.failpoints import failpoint_hooks
 from terminal_agent.local_api import OWN_HOSTS, Gate, create_app
+from terminal_agent.meaning import MeaningReader
 from terminal_agent.operations import operations
+from terminal_agent.printers import Printers
 from terminal_agent.printing import Printing
+from terminal_agent.progress import ProgressMeter, tell_progress
+from terminal_agent.report_file import ReportFile, ReportFileUnusable
+from terminal_agent.reports import Reports
+from terminal_agent.scans import ScanDesk
 from terminal_agent.service import Service
 from terminal_agent.settings import AgentSettings, CentralSection, ConfigurationError, read_settings
 from terminal_agent.status import StatusReader
@@ -80,20 +88,38 @@ async def running_agent(directory: DataDirectory, failpoints: Path | None) -> As
         writer = Writer(store, on_commit=lambda head_seq: exchange.appended(head_seq))
         exchange = _build_exchange(settings, identity, host, store, writer, authorities)
         central = _build_central_line(settings, identity, host, exchange, authorities)
-        devices = _build_devices(settings, directory, hub)
-        printing = Printing(store=store, printers=devices.printers, broken=devices.broken, new_id=host.new_id)
+        desk = ScanDesk(MeaningReader(settings.codes.rules()), host.now)
+        devices = _build_devices(settings, directory, desk, hub)
+        printing = Printing(store=store, printers=devices.printers, new_id=host.new_id)
+        meter = ProgressMeter(_monotonic_ms)
+        reports = _build_reports(directory, store, printing, devices.printers, host)
+        ending.callback(reports.close)
         calls = operations(
+            desk=desk,
+            scanners=devices.scanners,
             service=Service(store=store, writer=writer, central=central, identity=identity, host=host),
             training=TrainingDesk(store=store, now=host.now, new_id=host.new_id),
             printing=printing,
-            status=StatusReader(store=store, exchange=exchange, identity=identity, printing=printing, hub=hub),
+            reports=reports,
+            status=StatusReader(
+                store=store,
+                exchange=exchange,
+                identity=identity,
+                printing=printing,
+                hub=hub,
+                meter=meter,
+                standing=(reports.trouble,) if reports.trouble else (),
+            ),
         )
         app = create_app(operations=calls, hub=hub, gate=gate, new_request_id=host.new_id)
         hub.attach(asyncio.get_running_loop())
         for part in (writer, exchange, devices):
             part.start()
             ending.push_async_callback(asyncio.to_thread, part.stop)
+        telling = asyncio.create_task(tell_progress(meter, exchange, hub))
+        ending.callback(telling.cancel)
         threading.Thread(target=_check_file, args=(store, writer), name="journal-check", daemon=True).start()
+        threading.Thread(target=_check_texts, args=(printing,), name="receipt-texts", daemon=True).start()
         ending.push_async_callback(central.close)
         yield Agent(settings=settings, directory=directory, app=app, end_streams=hub.close)
 
@@ -112,14 +138,41 @@ def _check_file(store: Store, writer: Writer) -> None:
             writer.call(report_damage)
 
 
-def _build_devices(settings: AgentSettings, directory: DataDirectory, hub: EventHub) -> Devices:
+def _check_texts(printing: Printing) -> None:
+    """Say in the log what the printers cannot print of the programme's texts; the shop opens in any case."""
+    with suppress(LoyaltyError, SQLAlchemyError):  # The agent may end meanwhile, and the journal with it.
+        printing.check_texts()
+
+
+def _build_devices(settings: AgentSettings, directory: DataDirectory, desk: ScanDesk, hub: EventHub) -> Devices:
     return Devices.build(
         directory=directory,
         scanners=settings.scanner,
         printers=settings.printer,
+        desk=desk,
         hub=hub,
         clock=SystemClock(),
         random=random.SystemRandom().random,
+    )
+
+
+def _build_reports(
+    directory: DataDirectory, store: Store, printing: Printing, printers: Printers, host: Host
+) -> Reports:
+    """Z reports that cannot be kept cost the reports, and nothing else."""
+    file, trouble = None, ""
+    try:
+        file = ReportFile(directory.reports)
+    except ReportFileUnusable as error:
+        trouble = str(error)
+    return Reports(
+        store=store,
+        printing=printing,
+        printers=printers,
+        file=file,
+        trouble=trouble,
+        now=host.now,
+        new_id=host.new_id,
     )
 
 
@@ -127,9 +180,13 @@ def _build_exchange(
     settings: AgentSettings, identity: Identity, host: Host, store: Store, writer: Writer, authorities: ssl.SSLContext
 ) -> Exchange:
     with store.reading() as connection:
-        mark = watermark(connection)
+        mark, unconfirmed = watermark(connection), unconfirmed_grants(connection)
     machine = Machine(
-        settings.exchange.machine_settings(), secrets.randbelow, watermark=mark.seq, head_seq=mark.head_seq
+        settings.exchange.machine_settings(),
+        secrets.randbelow,
+        watermark=mark.seq,
+        head_seq=mark.head_seq,
+        unconfirmed=unconfirmed,
     )
     client = httpx.Client(base_url=settings.central.url, verify=authorities, timeout=EXCHANGE_TIMEOUT_S)
     return Exchange(
@@ -139,6 +196,7 @@ def _build_exchange(
         client=client,
         identity=identity,
         host=host,
+        monotonic_ms=_monotonic_ms,
         retention=timedelta(days=settings.journal.retention_days),
     )
 
@@ -160,6 +218,10 @@ def _build_central_line(
         now=host.now,
         monotonic_s=time.monotonic,
     )
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def trust(section: CentralSection) -> ssl.SSLContext:

@@ -5,46 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from terminal_agent.command import Command, CommandFailed, agent_till
+from terminal_agent.command import directory_argument as _directory_argument
+from terminal_agent.command import json_argument as _json_argument
 from terminal_agent.data_directory import DataDirectory
+from terminal_agent.printer_commands import PRINTER_COMMANDS
 
 __all__ = ["COMMANDS", "Command", "CommandFailed"]
-
-
-class CommandFailed(Exception):
-    """A command could not be done; the text is one clear message with its remedy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """One command: its name, what `--help` says of it, its arguments and what runs it."""
-
-    name: str
-    summary: str
-    description: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-
-
-def _directory_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--directory",
-        metavar="DIR",
-        help="the agent's data directory (default: $XDG_STATE_HOME/loyalty-agent or ~/.local/state/loyalty-agent)",
-    )
-
-
-def _json_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
 
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--central", required=True, metavar="URL", help="the address of the loyalty API")
     parser.add_argument(
         "--code", required=True, help="the one-time code that `loyalty-central terminal add NAME` printed"
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="enrol a directory anew that has an identity, and keep its journal: after the terminal was revoked, or "
+        "where a central restored from a backup does not know it",
     )
     _directory_argument(parser)
 
@@ -56,7 +37,14 @@ def _init(options: argparse.Namespace) -> int:
 
     directory = DataDirectory.at(options.directory)
     try:
-        identity = enrol(directory, url=options.central, code=options.code, agent_version=VERSION, host=system_host())
+        identity = enrol(
+            directory,
+            url=options.central,
+            code=options.code,
+            agent_version=VERSION,
+            host=system_host(),
+            again=options.again,
+        )
     except EnrolmentFailed as error:
         raise CommandFailed(str(error)) from None
     except OSError as error:
@@ -97,33 +85,22 @@ def _run(options: argparse.Namespace) -> int:
 def _add_status(parser: argparse.ArgumentParser) -> None:
     _directory_argument(parser)
     _json_argument(parser)
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on showing it: entries left, entries a second and time left; end it with Ctrl-C",
+    )
 
 
 def _status(options: argparse.Namespace) -> int:
-    from datetime import date
-
-    from loyalty_sdk import LoyaltyError, Till
     from loyalty_sdk.codec import encode
-    from terminal_agent.settings import ConfigurationError, read_settings
+    from terminal_agent.following import follow
     from terminal_agent.tables import print_facts
 
-    directory = DataDirectory.at(options.directory)
-    try:
-        api = read_settings(directory.settings).local_api
-        scheme = "https" if api.tls_certificate else "http"
-        address = f"{scheme}://{api.listen}" if api.listen else f"unix:{directory.path / api.socket}"
-        token = directory.token.read_text(encoding="ascii").strip()
-        with Till(
-            store="-", register="-", cashier="status", business_date=date.today(), agent=address, token=token
-        ) as till:
-            status = till.status()
-    except ConfigurationError as error:
-        raise CommandFailed(str(error)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{directory.token} cannot be read ({error}): is this the agent's user?") from None
-    except LoyaltyError as error:
-        raise CommandFailed(error.detail) from None
-    facts = encode(status)
+    with agent_till(options, cashier="status") as till:
+        if options.follow:
+            follow(till.status, as_json=options.json)
+        facts = encode(till.status())
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
     else:
@@ -168,6 +145,30 @@ def _reconcile(options: argparse.Namespace) -> int:
     else:
         print_facts(encode(result))
     return 0 if result.equal else 1
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    from terminal_agent import devices_command
+
+    devices_command.add_arguments(parser)
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from terminal_agent import devices_command
+
+    return devices_command.run(options)
+
+
+def _add_scan_test(parser: argparse.ArgumentParser) -> None:
+    from terminal_agent import scan_test_command
+
+    scan_test_command.add_arguments(parser)
+
+
+def _scan_test(options: argparse.Namespace) -> int:
+    from terminal_agent import scan_test_command
+
+    return scan_test_command.run(options)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -224,6 +225,21 @@ COMMANDS = (
         "differ. Changes nothing; the agent may be running.",
         add_arguments=_add_reconcile,
         run=_reconcile,
+    ),
+    *PRINTER_COMMANDS,
+    Command(
+        name="devices",
+        summary="list the serial ports, what hangs on them, and what to configure",
+        description="",
+        add_arguments=_add_devices,
+        run=_devices,
+    ),
+    Command(
+        name="scan-test",
+        summary="show live what a scanner sends, byte by byte and decoded",
+        description="",
+        add_arguments=_add_scan_test,
+        run=_scan_test,
     ),
     Command(
         name="demo",

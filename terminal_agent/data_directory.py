@@ -39,6 +39,11 @@ class DataDirectory:
         return self.path / "identity.json"
 
     @property
+    def enrolment_key(self) -> Path:
+        """The key of an enrolment whose answer was lost; private."""
+        return self.path / "enrolment.key"
+
+    @property
     def token(self) -> Path:
         """The bearer token of the local API; private."""
         return self.path / "token"
@@ -51,6 +56,11 @@ class DataDirectory:
     def spool(self, printer: str) -> Path:
         """The print jobs of one printer."""
         return self.path / f"spool-{printer}.db"
+
+    @property
+    def reports(self) -> Path:
+        """The Z reports."""
+        return self.path / "reports.db"
 
     def create(self) -> None:
         """Make the directory, closed to other users."""

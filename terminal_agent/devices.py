@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from drivers.clock import Clock
 from drivers.errors import SpoolError
+from drivers.printer.events import OnPrinterEvent, PrinterEvent, PrinterStatusEvent, PrintJobEvent
 from drivers.printer.printer import Printer
-from drivers.printer.render import warm_up
-from drivers.printer.spool import Spool
-from drivers.scanner.events import ScanEvent, ScannerEvent
-from drivers.scanner.reader import ScannerReader
-from loyalty_sdk.model import Scan, ScannerStatus
+from drivers.printer.spool import Job, Spool
+from drivers.state import DeviceState
+from loyalty_sdk.model import PrinterStatus
 from terminal_agent.data_directory import DataDirectory
 from terminal_agent.events import EventHub
-from terminal_agent.printing import InstalledPrinter
+from terminal_agent.print_jobs import told
+from terminal_agent.printers import InstalledPrinter, Printers
+from terminal_agent.scanners import Scanners
+from terminal_agent.scans import ScanDesk
 from terminal_agent.settings import PrinterSection, ScannerSection
 
 __all__ = ["Devices"]
@@ -24,13 +25,9 @@ __all__ = ["Devices"]
 class Devices:
     """Every device of the configuration, started and stopped together."""
 
-    def __init__(
-        self, scanners: tuple[ScannerReader, ...], printers: tuple[InstalledPrinter, ...], broken: tuple[str, ...]
-    ) -> None:
-        """`broken` says which printers are left out, and why."""
-        self._scanners = scanners
+    def __init__(self, scanners: Scanners, printers: Printers) -> None:
+        self.scanners = scanners
         self.printers = printers
-        self.broken = broken
 
     @classmethod
     def build(
@@ -39,6 +36,7 @@ class Devices:
         directory: DataDirectory,
         scanners: tuple[ScannerSection, ...],
         printers: tuple[PrinterSection, ...],
+        desk: ScanDesk,
         hub: EventHub,
         clock: Clock,
         random: Callable[[], float],
@@ -47,51 +45,55 @@ class Devices:
         installed, broken = [], []
         for section in printers:
             try:
-                installed.append(_printer(section, directory, clock, random))
+                installed.append(_printer(section, directory, hub, clock, random))
             except SpoolError as error:
                 broken.append(f"printer {section.name}: {error}")
-        readers = tuple(_scanner(section, hub, clock, random) for section in scanners)
-        return cls(readers, tuple(installed), tuple(broken))
+        installed_scanners = Scanners.build(scanners, desk=desk, hub=hub, clock=clock, random=random)
+        return cls(installed_scanners, Printers(tuple(installed), tuple(broken)))
 
     def start(self) -> None:
         """Start every device; one that is missing is reported and retried, and keeps nothing back."""
-        for scanner in self._scanners:
-            scanner.start()
-        for installed in self.printers:
+        self.scanners.start()
+        for installed in self.printers.installed:
             installed.printer.start()
-        if self.printers:
-            threading.Thread(target=warm_up, name="printer-warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Stop every device and close the spools."""
-        for scanner in self._scanners:
-            scanner.stop()
-        for installed in self.printers:
+        self.scanners.stop()
+        for installed in self.printers.installed:
             installed.printer.stop()
             installed.spool.close()
 
 
-def _scanner(section: ScannerSection, hub: EventHub, clock: Clock, random: Callable[[], float]) -> ScannerReader:
-    def on_event(event: ScannerEvent) -> None:
-        if isinstance(event, ScanEvent):
-            scan = Scan(
-                data=event.data,
-                symbology=str(event.symbology),
-                raw=event.raw,
-                scanner=event.scanner,
-                scanned_at=event.received_at,
-            )
-            hub.scanned(section.register, scan)
-        else:
-            status = ScannerStatus(scanner=event.scanner, state=event.state.value, reason=event.reason)
-            hub.scanner_changed(section.register, status)
-
-    return ScannerReader(section.driver_settings(), on_event, clock=clock, random=random)
-
-
 def _printer(
-    section: PrinterSection, directory: DataDirectory, clock: Clock, random: Callable[[], float]
+    section: PrinterSection, directory: DataDirectory, hub: EventHub, clock: Clock, random: Callable[[], float]
 ) -> InstalledPrinter:
     spool = Spool(directory.spool(section.name), now=clock.now)
-    printer = Printer(section.driver_settings(), spool, lambda event: None, clock=clock, random=random)
-    return InstalledPrinter(section=section, printer=printer, spool=spool)
+
+    def tell(job: Job) -> None:
+        hub.print_job_ended(section.registers, told(section.name, job))
+
+    printer = Printer(
+        section.driver_settings(), spool, printer_listener(section, spool, hub, tell), clock=clock, random=random
+    )
+    return InstalledPrinter(section=section, printer=printer, spool=spool, tell=tell)
+
+
+def printer_listener(
+    section: PrinterSection, spool: Spool, hub: EventHub, tell: Callable[[Job], None]
+) -> OnPrinterEvent:
+    """Return what takes a printer's events, on its thread, to the registers that it serves."""
+
+    def on_event(event: PrinterEvent) -> None:
+        if isinstance(event, PrintJobEvent):
+            job = spool.job(event.reference)
+            if job is not None:
+                tell(job)
+        elif isinstance(event, PrinterStatusEvent):
+            online = event.state is DeviceState.ONLINE
+            power = PrinterStatus.of(section.name, "power_online" if online else "power_offline", event.reason)
+            hub.printer_changed(section.registers, power)
+        else:
+            hub.printer_changed(section.registers, PrinterStatus.of(section.name, event.condition.value, event.reason))
+
+    return on_event

@@ -22,7 +22,7 @@ from loyalty_sdk.codec import CodecError, decode, dumps, loads
 from loyalty_sdk.errors import AccessRefused, AgentFailure, Busy, InvalidRequest, LoyaltyError, NotFound
 from loyalty_sdk.local import BODY_BYTES_MAX
 from loyalty_sdk.model import Context
-from terminal_agent.events import EventHub, event_stream
+from terminal_agent.events import TOPICS, EventHub, Topic, event_stream
 from terminal_agent.openapi import Operation, openapi_document
 from terminal_agent.problems import problem_response
 
@@ -66,10 +66,11 @@ def create_app(
     """Return the ASGI application of the local API."""
 
     async def events(request: Request) -> Response:
+        topic = _topic(request)
         context = _context(request)
         if hub.is_full:
             raise Busy("too many programs listen for scans already: close tills that are not used")
-        return event_stream(hub, context.register)
+        return event_stream(hub, context.register, topic)
 
     async def openapi(request: Request) -> Response:
         return JSONResponse(openapi_document(operations))
@@ -134,9 +135,18 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _topic(request: Request) -> Topic:
+    """What a listener wants to hear of."""
+    asked = request.query_params.get("topic", TOPICS[0])
+    for topic in TOPICS:
+        if topic == asked:
+            return topic
+    raise InvalidRequest(f"topic must be one of {', '.join(TOPICS)}, not {asked[:40]!r}")
+
+
 def _context(request: Request) -> Context:
     """The context of a call without body, from its query."""
-    query: dict[str, Any] = dict(request.query_params)
+    query: dict[str, Any] = {name: value for name, value in request.query_params.items() if name != "topic"}
     if "training" in query:
         query["training"] = {"true": True, "false": False}.get(query["training"], query["training"])
     return decode(Context, query)

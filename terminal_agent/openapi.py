@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from loyalty_sdk.codec import INTEGER_MAX
 from loyalty_sdk.model import Context
 from terminal_agent._version import VERSION
+from terminal_agent.events import Topic
 
 __all__ = ["Operation", "openapi_document"]
 
@@ -76,8 +77,13 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _events_operation() -> dict[str, Any]:
     return {
-        "summary": "Scans and scanner states of a register as server-sent events: `scan`, `scanner_status`",
-        "parameters": _context_parameters(),
+        "summary": "What the devices of a register report, as server-sent events: `scan` (Scan), `scanner_status` "
+        "(ScannerStatus), `printer_status` (PrinterStatus), `print_job` (PrintJob); with the topic `progress` how far "
+        "the journal is sent, on every change and at most once a second: `progress` (Progress)",
+        "parameters": [
+            *_context_parameters(),
+            {"name": "topic", "in": "query", "required": False, "schema": _schema(Topic, {})},
+        ],
         "responses": {"200": {"description": "the stream", "content": {"text/event-stream": {}}}},
     }
 

@@ -6,6 +6,7 @@ template, with a comment for every setting, is `agent.template.toml`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,19 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from drivers.errors import SettingsInvalid
-from drivers.printer.profile import ConfirmMethod, PrinterProfile
+from drivers.printer.models import printer_model
+from drivers.printer.profile import ConfirmMethod, StatusMethod
 from drivers.printer.settings import PrinterSettings, TransportName
-from drivers.scanner.settings import ScannerSettings
+from drivers.scanner.settings import ALL_SUFFIXES, ProtocolName, ScannerSettings
 from loyalty_sdk.codec import CodecError, decode
+from loyalty_sdk.model import CodeKind
 from sync.machine import MachineSettings
+from terminal_agent.meaning import COUNTRIES, DEFAULT_ORDER, CodeRules
 
 __all__ = [
     "AgentSettings",
     "CentralSection",
+    "CodesSection",
     "ConfigurationError",
     "ExchangeSection",
     "JournalSection",
@@ -125,6 +130,9 @@ class ScannerSection:
     port: str
     register: str = ""
     baud_rate: int = 9600
+    protocol: ProtocolName = "plain"
+    prefix: str = ""
+    suffixes: str = ALL_SUFFIXES.decode()
     idle_gap_ms: int = 100
     duplicate_window_ms: int = 500
     encoding_fallback: str = "cp1252"
@@ -136,6 +144,9 @@ class ScannerSection:
             name=self.name,
             port=self.port,
             baud_rate=self.baud_rate,
+            protocol=self.protocol,
+            prefix=self.prefix.encode(),
+            suffixes=self.suffixes.encode(),
             idle_gap_ms=self.idle_gap_ms or None,
             duplicate_window_ms=self.duplicate_window_ms,
             encoding_fallback=self.encoding_fallback,
@@ -147,8 +158,38 @@ class ScannerSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodesSection:
+    """`[codes]`: how codes are told apart; which reading wins stands first in `order`."""
+
+    order: tuple[CodeKind, ...] = DEFAULT_ORDER
+    countries: tuple[str, ...] = COUNTRIES
+    member_prefixes: tuple[str, ...] = ()
+    voucher_prefixes: tuple[str, ...] = ()
+
+    def rules(self) -> CodeRules:
+        """Return the rules that the meaning of a code is read by."""
+        return CodeRules(
+            order=self.order,
+            countries=self.countries,
+            member_prefixes=self.member_prefixes,
+            voucher_prefixes=self.voucher_prefixes,
+        )
+
+    def __post_init__(self) -> None:
+        if len(set(self.order)) != len(self.order) or "unknown" in self.order:
+            raise ValueError(f"order names each kind at most once, out of: {', '.join(DEFAULT_ORDER)}")
+        if not all(re.fullmatch("[A-Z]{2}", country) for country in self.countries):
+            raise ValueError('countries are ISO 3166 codes of two capitals, as ["PT", "ES"]')
+        if not all(self.member_prefixes + self.voucher_prefixes):
+            raise ValueError("a prefix of own codes is empty: it would take every code")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrinterSection:
-    """`[[printer]]`: a receipt printer and the registers that it serves (every register where it is empty)."""
+    """`[[printer]]`: a receipt printer and the registers that it serves (every register where it is empty).
+
+    What is None is taken from the model (`drivers.printer.models`).
+    """
 
     name: str
     transport: TransportName
@@ -156,18 +197,23 @@ class PrinterSection:
     registers: tuple[str, ...] = ()
     baud_rate: int = 115200
     flow_control: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
-    columns: int = 42
-    code_page: str = "cp858"
+    model: str = "generic"
+    paper_width_mm: int | None = None
+    columns: int | None = None
+    code_page: str | None = None
     code_page_number: int | None = None
-    confirm: ConfirmMethod = "none"
+    confirm: ConfirmMethod | None = None
+    status: StatusMethod | None = None
 
     def driver_settings(self) -> PrinterSettings:
         """Return the driver's settings. Raises SettingsInvalid."""
-        profile = PrinterProfile(
+        profile = printer_model(self.model).profile(
+            paper_width_mm=self.paper_width_mm,
             columns=self.columns,
             code_page=self.code_page,
             code_page_number=self.code_page_number,
             confirm=self.confirm,
+            status=self.status,
         )
         return PrinterSettings(
             name=self.name,
@@ -194,6 +240,7 @@ class AgentSettings:
     local_api: LocalApiSection = LocalApiSection()
     exchange: ExchangeSection = ExchangeSection()
     journal: JournalSection = JournalSection()
+    codes: CodesSection = CodesSection()
     scanner: tuple[ScannerSection, ...] = ()
     printer: tuple[PrinterSection, ...] = ()
 

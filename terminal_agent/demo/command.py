@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where everything is kept; cleared at the start (default %(default)s)",
     )
+    parser.add_argument(
+        "--central-database",
+        metavar="URL",
+        help="central's database, emptied at the start, as postgresql://USER@HOST/DATABASE (default: SQLite in DIR)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="plan this day again (default: another day every time)")
     parser.add_argument("--baskets", type=int, default=100, metavar="N", help="sales of the day (default %(default)s)")
 
@@ -43,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed,
         baskets=arguments.baskets,
         business_date=date.today(),
+        database_url=arguments.central_database,
     )
     report = Report(to_stderr=arguments.json, environment=os.environ)
     try:

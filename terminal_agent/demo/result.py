@@ -121,6 +121,6 @@ class DemoResult:
             ),
             ("points", f"{found.points_issued} issued, {found.points_redeemed} redeemed, returns taken off"),
             ("balances", f"{equal} of {len(self.rows)} members equal at the till, at central and by the oracle"),
-            ("receipts", f"{self.receipts_printed} printed, as text in {self.receipts}"),
+            ("receipts", f"{self.receipts_printed} printed, as text and as pictures in {self.receipts}"),
             ("took", f"{self.wall_seconds:.1f} s; the same day again: --seed {self.seed}"),
         ]

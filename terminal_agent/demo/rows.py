@@ -1,7 +1,7 @@
 """What the check looks at, read with plain sqlite3 and json: an agent's journal and central's database.
 
-Read only, and through none of the code that wrote it. For a central on another database the caller makes the same rows
-by other means: nothing but `read_central` and `read_journal` knows SQLite.
+Read only, and through none of the code that wrote it. `central_rows.py` reads the same of a central on another
+database: nothing but `read_central` and `read_journal` knows SQLite.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CentralRows", "EntryRow", "TransferRow", "read_central", "read_journal", "receipt_of"]
+__all__ = ["CentralRows", "EntryRow", "TransferRow", "entry_row", "read_central", "read_journal", "receipt_of"]
 
 _ENTRIES = "SELECT seq, id, kind, bytes, hash, outcome, reason, member_id FROM entries ORDER BY terminal, journal, seq"
 _TRANSFERS = "SELECT member_id, from_account, to_account, points FROM transfers"
@@ -72,7 +72,7 @@ def read_journal(path: Path) -> tuple[EntryRow, ...]:
     """Read the entries of a terminal's journal.db. Raises sqlite3.Error."""
     with closing(_open(path)) as database:
         rows = database.execute("SELECT seq, id, kind, bytes, hash FROM entries ORDER BY seq")
-        return tuple(_entry(*row) for row in rows)
+        return tuple(entry_row(*row) for row in rows)
 
 
 def read_central(path: Path) -> CentralRows:
@@ -82,7 +82,7 @@ def read_central(path: Path) -> CentralRows:
         database.execute("BEGIN")
         balances = list(database.execute(_BALANCES))
         return CentralRows(
-            entries=tuple(_entry(*row) for row in database.execute(_ENTRIES)),
+            entries=tuple(entry_row(*row) for row in database.execute(_ENTRIES)),
             transfers=tuple(_transfers(database)),
             available={member: available for member, available, _ in balances},
             owed={member: owed for member, _, owed in balances},
@@ -101,7 +101,7 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def _entry(
+def entry_row(
     seq: int,
     entry_id: str,
     kind: str,
@@ -111,6 +111,7 @@ def _entry(
     reason: str = "",
     member_id: str | None = None,
 ) -> EntryRow:
+    """Make a row of the columns of `entries`; the envelope says the rest."""
     envelope: dict[str, Any] = json.loads(data)
     return EntryRow(
         terminal=envelope["terminal"],

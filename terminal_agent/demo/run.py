@@ -13,13 +13,14 @@ from pathlib import Path
 from random import Random
 
 from terminal_agent.demo.acknowledged import AcknowledgedList, read_acknowledged
+from terminal_agent.demo.central_rows import clear_database, read_central_rows
 from terminal_agent.demo.check import Findings, check
 from terminal_agent.demo.day import Day, Phase, TakeBack, Visit, plan_day
 from terminal_agent.demo.oracle import reckon_files
 from terminal_agent.demo.pos import Pos
 from terminal_agent.demo.report import BalanceRow, Report
 from terminal_agent.demo.result import DemoResult, Outage
-from terminal_agent.demo.rows import read_central, read_journal
+from terminal_agent.demo.rows import read_journal
 from terminal_agent.demo.saboteur import Saboteur
 from terminal_agent.demo.scanning import ScanningDesk
 from terminal_agent.demo.shop import MEMBERS
@@ -27,6 +28,8 @@ from terminal_agent.demo.stage import Stage, clear_directory
 
 __all__ = ["DemoSettings", "run_demo"]
 
+# Pictures are drawn after the day, one after the other.
+PICTURES_MAX = 150
 _FAULTS = {
     "hold_open": "with a hold open",
     "before_commit": "while it records a sale, before COMMIT",
@@ -37,12 +40,16 @@ _FAULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """An absolute directory, the seed of the plan, its number of baskets, and the POS's business date."""
+    """An absolute directory, the seed of the plan, its number of baskets, and the POS's business date.
+
+    `database_url` names central's database; without it central keeps an SQLite file in the directory.
+    """
 
     directory: Path
     seed: int
     baskets: int
     business_date: date
+    database_url: str | None = None
 
 
 def run_demo(settings: DemoSettings, report: Report) -> DemoResult:
@@ -50,9 +57,12 @@ def run_demo(settings: DemoSettings, report: Report) -> DemoResult:
     started = time.monotonic()
     day = plan_day(settings.seed, settings.baskets)
     clear_directory(settings.directory)
-    report.say("Starting central (SQLite) and the agent, a scanner on a pseudo-terminal and a printer on TCP")
+    if settings.database_url is not None:
+        clear_database(settings.database_url)
+    database = "SQLite" if settings.database_url is None else settings.database_url.partition(":")[0].partition("+")[0]
+    report.say(f"Starting central ({database}) and the agent, a scanner on a pseudo-terminal and a printer on TCP")
     with ExitStack() as stack:
-        stage = Stage(settings.directory, settings.business_date, stack)
+        stage = Stage(settings.directory, settings.business_date, stack, settings.database_url)
         shop = _Shop(stage, Random(settings.seed), report, stack)
         outage = shop.sell(day)
         result = shop.close(outage, seed=settings.seed, started=started)
@@ -139,7 +149,7 @@ class _Shop:
             read_acknowledged(self._listed),
             reckoning,
             read_journal(self._stage.agent.journal),
-            read_central(self._stage.central.database),
+            read_central_rows(self._stage.central.database_url),
         )
         return DemoResult(
             findings=findings,
@@ -169,8 +179,11 @@ class _Shop:
     def _keep_receipts(self) -> Path:
         folder = self._stage.directory / "receipts"
         folder.mkdir()
-        for number, text in enumerate(self._stage.printer.receipts(), start=1):
+        texts = self._stage.printer.receipts()
+        for number, text in enumerate(texts, start=1):
             (folder / f"{number:03d}.txt").write_text(text, encoding="utf-8")
+        for number in range(max(1, len(texts) + 1 - PICTURES_MAX), len(texts) + 1):
+            (folder / f"{number:03d}.png").write_bytes(self._stage.printer.png(number - len(texts) - 1))
         return folder
 
 

@@ -149,6 +149,7 @@ PROGRAMME: dict[str, Any] = {
     "receipt": {
         "locale": "pt_PT",
         "header": ["Padaria e Mercearia Aurora", "Rua da Conceição 12, Lisboa"],
-        "footer": ["Obrigado pela sua visita!"],
+        "qr": "https://aurora.example/clube/{receipt}",
+        "footer": ["Veja os seus pontos com este código", "Obrigado pela sua visita!"],
     },
 }

@@ -17,8 +17,8 @@ from pathlib import Path
 from drivers.printer.twin import PrinterTwin
 from drivers.scanner.twin import ScannerTwin
 from loyalty_sdk.till import Till
+from terminal_agent.demo.central_rows import grants_open
 from terminal_agent.demo.processes import Agent, Central, Processes, ProcessFailed, wait_until
-from terminal_agent.demo.rows import read_central
 from terminal_agent.demo.shop import MEMBERS, PROGRAMME
 
 __all__ = ["Stage", "clear_directory"]
@@ -50,9 +50,8 @@ name = "printer-1"
 registers = ["{register}"]
 transport = "tcp"
 address = "{address}"
+model = "epson-tm-t88"
 columns = {columns}
-code_page = "cp858"
-confirm = "process_id"
 """
 
 
@@ -68,11 +67,11 @@ def clear_directory(directory: Path) -> None:
 class Stage:
     """Everything that runs while the shop is open; leaving `stack` ends it. `directory` is absolute and empty."""
 
-    def __init__(self, directory: Path, business_date: date, stack: ExitStack) -> None:
+    def __init__(self, directory: Path, business_date: date, stack: ExitStack, database_url: str | None = None) -> None:
         processes = stack.enter_context(Processes())
         self.directory = directory
         self.programme = directory / "programme.json"
-        self.central = Central(processes, directory)
+        self.central = Central(processes, directory, database_url)
         self.agent = Agent(processes, directory / "agent")
         self.scanner = stack.enter_context(ScannerTwin())
         self.printer = stack.enter_context(PrinterTwin(columns=COLUMNS))
@@ -122,7 +121,7 @@ class Stage:
     def close_grants(self) -> None:
         """Want every grant back, and wait until the agent has closed each by an entry that central holds."""
         self.central.recall_grants()
-        wait_until(lambda: not read_central(self.central.database).grants_open, "the agent to close its grants")
+        wait_until(lambda: not grants_open(self.central.database_url), "the agent to close its grants")
         self.drain()
 
     def _start_central(self) -> None:

@@ -16,12 +16,12 @@ from rich.console import Console
 from loyalty_sdk.model import ReceiptKey
 from loyalty_sdk.till import Till
 from terminal_agent.demo.acknowledged import AcknowledgedList, read_acknowledged
+from terminal_agent.demo.central_rows import grants_open, read_central_rows
 from terminal_agent.demo.check import Findings, check
 from terminal_agent.demo.oracle import Reckoning, reckon
 from terminal_agent.demo.processes import Processes
 from terminal_agent.demo.rows import EntryRow, read_journal
 from terminal_agent.replay.cashier import Cashier, Refusal, Task
-from terminal_agent.replay.central_rows import grants_open, read_central_rows
 from terminal_agent.replay.crew import Crew
 from terminal_agent.replay.distribution import Lane, lane_of, lanes, receipt_key
 from terminal_agent.replay.faults import Fault, plan_faults

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from terminal_agent.demo.central_rows import clear_database
 from terminal_agent.demo.processes import ProcessFailed
 from terminal_agent.replay.crew import RegisterFailed
 from terminal_agent.replay.fleet import prepare_directory
@@ -58,6 +59,8 @@ def _replay(settings: ReplaySettings, console: Console) -> Results:
     if settings.rejects is not None:
         write_rejects(settings.rejects, invoices.rejects)
     prepare_directory(settings.directory)
+    if settings.central_database is not None:
+        clear_database(settings.central_database)
     steps = tuple(link_cancellations(invoices.receipts))
     results = replay(settings, steps, document, len(invoices.rejects), console)
     if settings.balances is not None:

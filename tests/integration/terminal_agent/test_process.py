@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -20,6 +22,8 @@ from tests.support.agent_process import AgentProcess, CentralProcess, wait_until
 BASKET = Basket.of("EUR", Line.of("CAKE", 1_000))
 CASH = [Tender(kind="cash", amount_minor=1_000)]
 IDLE_BYTES_MAX = 60_000_000
+
+T = TypeVar("T")
 
 
 class BlackHole:
@@ -99,6 +103,31 @@ def test_a_central_that_never_answers_costs_one_short_wait_and_no_shutdown(
         assert "Traceback" not in agent.log
     finally:
         hole.close()
+
+
+def test_progress_is_told_by_status_follow_and_as_an_event(plain: tuple[CentralProcess, AgentProcess]) -> None:
+    central, agent = plain
+    central.kill()
+    agent.start()
+    till = agent.till()
+    for number in range(3):
+        till.record_sale(BASKET, f"{number:04}", CASH)
+    progress = till.progress()
+    with agent.following() as follower:
+        assert follower.stdout is not None
+        states = map(json.loads, follower.stdout)
+        assert next(states)["progress"] == {"entries_left": 4, "entries_per_s": "0", "time_left_s": None}
+        wait_for(progress, lambda told: told.entries_left == 4)
+        central.start()
+        wait_for(progress, lambda told: told.entries_left == 0 and told.time_left_s == 0)
+        wait_for(states, lambda state: state["progress"]["entries_left"] == 0)
+
+
+def wait_for(coming: Iterable[T], wanted: Callable[[T], bool]) -> None:
+    """Read until what is wanted comes."""
+    deadline = time.monotonic() + 60
+    assert any(wanted(one) or time.monotonic() > deadline for one in coming)
+    assert time.monotonic() < deadline, "waited in vain"
 
 
 def test_a_listener_that_goes_is_forgotten_and_one_that_stays_holds_up_no_shutdown(shop: Shop) -> None:

@@ -28,11 +28,17 @@ from sync.replica import alias_digest, store_programme
 from sync.store import Store
 from sync.writer import Writer
 from terminal_agent.central_line import CentralLine
-from terminal_agent.devices import Devices
 from terminal_agent.events import EventHub
 from terminal_agent.local_api import Gate, create_app
+from terminal_agent.meaning import CodeRules, MeaningReader
 from terminal_agent.operations import operations
-from terminal_agent.printing import InstalledPrinter, Printing
+from terminal_agent.printers import InstalledPrinter, Printers
+from terminal_agent.printing import Printing
+from terminal_agent.progress import ProgressMeter
+from terminal_agent.report_file import ReportFile
+from terminal_agent.reports import Reports
+from terminal_agent.scanners import Scanners
+from terminal_agent.scans import ScanDesk
 from terminal_agent.service import Service
 from terminal_agent.status import StatusReader
 from terminal_agent.training import TrainingDesk
@@ -179,6 +185,7 @@ class Rig:
         self.path = folder / "journal.db"
         self.clock, self.central, self.exchange, self.hub = Clock(), Central(), FakeExchange(), EventHub()
         self._count = 0
+        self.scanners = Scanners(())
         self.host = Host(now=lambda: self.clock.now, random_bytes=self._random_bytes)
         self.identity = Identity(
             tenant=TENANT,
@@ -209,20 +216,38 @@ class Rig:
             store=self.store, writer=self.writer, central=self.line, identity=self.identity, host=self.host
         )
         self.training = TrainingDesk(store=self.store, now=self.host.now, new_id=self.host.new_id)
-        self.install(Devices((), (), ()).printers)
+        self.report_file = ReportFile(folder / "reports.db")
+        self.install(())
 
     def install(self, printers: tuple[InstalledPrinter, ...]) -> None:
         """Give the agent its printers, and make its local API."""
-        self.printing = Printing(store=self.store, printers=printers, broken=(), new_id=self.host.new_id)
+        self.printers = Printers(printers, ())
+        self.printing = Printing(store=self.store, printers=self.printers, new_id=self.host.new_id)
+        self.reports = Reports(
+            store=self.store,
+            printing=self.printing,
+            printers=self.printers,
+            file=self.report_file,
+            trouble="",
+            now=self.host.now,
+            new_id=self.host.new_id,
+        )
         self.status = StatusReader(
             store=self.store,
             exchange=cast(Exchange, self.exchange),
             identity=self.identity,
             printing=self.printing,
             hub=self.hub,
+            meter=ProgressMeter(lambda: 0),
         )
         self.operations = operations(
-            service=self.service, training=self.training, printing=self.printing, status=self.status
+            desk=ScanDesk(MeaningReader(CodeRules()), self.host.now),
+            scanners=self.scanners,
+            service=self.service,
+            training=self.training,
+            printing=self.printing,
+            reports=self.reports,
+            status=self.status,
         )
         self.app = create_app(
             operations=self.operations, hub=self.hub, gate=Gate(token=TOKEN), new_request_id=self.host.new_id
@@ -256,6 +281,7 @@ class Rig:
     def close(self) -> None:
         self.writer.stop()
         self.store.close()
+        self.report_file.close()
 
 
 def identify_call(data: str = ANA_CARD, **changes: Any) -> IdentifyCall:

@@ -83,8 +83,23 @@ def test_a_missing_token(directory: DataDirectory, refused: Refused) -> None:
     assert "token cannot be read" in refused("status")
 
 
-def test_the_agent_is_not_running(refused: Refused) -> None:
-    assert "start it with `loyalty-agent run --directory" in refused("status")
+@pytest.mark.parametrize(
+    "command", [("status",), ("print-test",), ("reprint",), ("spool",), ("spool", "cancel", "--all"), ("report", "x")]
+)
+def test_the_agent_is_not_running(refused: Refused, command: tuple[str, ...]) -> None:
+    assert "start it with `loyalty-agent run --directory" in refused(*command)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("reprint", "--number", "7"), "name --store and --register too"),
+        (("reprint", "receipt:1", "--store", "1", "--register", "1", "--number", "7"), "name one of them"),
+        (("report", "x", "--number", "7"), "X reports have no numbers"),
+    ],
+)
+def test_what_does_not_go_together_is_named(refused: Refused, command: tuple[str, ...], says: str) -> None:
+    assert says in refused(*command)
 
 
 def test_central_cannot_be_reached(refused: Refused) -> None:

@@ -169,6 +169,12 @@ async def test_a_malformed_query_is_refused_with_its_place(rig: Rig, change: dic
             assert says in check_problem(answer, InvalidRequest)["detail"]
 
 
+async def test_a_listener_names_a_topic_that_there_is(rig: Rig) -> None:
+    async with rig.client() as client:
+        answer = await client.get("/v1/events", params=QUERY | {"topic": "weather"})
+        assert "topic must be one of devices, progress" in check_problem(answer, InvalidRequest)["detail"]
+
+
 async def test_too_many_listeners_are_sent_away(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "LISTENERS_MAX", 0)
     async with rig.client() as client:

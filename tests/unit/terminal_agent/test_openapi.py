@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from loyalty_sdk import local, model
+from loyalty_sdk import local, model, reports
 from loyalty_sdk._calls import EVENTS_PATH, PATHS
 from loyalty_sdk.basket import Basket, Line, Tender
 from loyalty_sdk.codec import decode
 from tests.unit.terminal_agent.rig import Rig
 
-NAMESPACE = {**vars(local), **vars(model), "Basket": Basket, "Line": Line, "Tender": Tender}
+NAMESPACE = {**vars(local), **vars(model), **vars(reports), "Basket": Basket, "Line": Line, "Tender": Tender}
 
 
 async def document(rig: Rig) -> dict[str, Any]:
@@ -102,7 +102,8 @@ async def test_what_the_schemas_describe_decodes(rig: Rig) -> None:
 
 async def test_the_parameters_of_the_query_are_the_context(rig: Rig) -> None:
     found = await document(rig)
-    for path in (PATHS["status"], EVENTS_PATH):
+    for path, further in ((PATHS["status"], []), (EVENTS_PATH, ["topic"])):
         parameters = found["paths"][path]["get"]["parameters"]
-        assert [parameter["name"] for parameter in parameters] == [field.name for field in fields(model.Context)]
-        assert [p["name"] for p in parameters if not p["required"]] == ["training"]
+        context = [field.name for field in fields(model.Context)]
+        assert [parameter["name"] for parameter in parameters] == context + further
+        assert [p["name"] for p in parameters if not p["required"]] == ["training", *further]

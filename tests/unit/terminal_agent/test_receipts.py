@@ -4,15 +4,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from drivers.printer.document import Cut
+from drivers.printer.document import Cut, QrCode
 from drivers.printer.layout import plain_lines
 from loyalty_sdk.basket import Basket, Line, Tender
 from loyalty_sdk.envelope import Redemption, ReversalBody, SaleBody
-from loyalty_sdk.model import ReceiptKey, Reversal, Sale
+from loyalty_sdk.model import ReceiptKey, ReturnLine, Reversal, Sale
 from sync.replica import MemberView
 from terminal_agent.receipts import Receipt, loyalty_document, receipt_document
 from tests.unit.terminal_agent.rig import NOW, programme
@@ -71,24 +72,70 @@ def lines(made: Receipt, *, copy: bool = False) -> list[str]:
 
 
 def test_a_sale_in_european_portuguese() -> None:
-    assert lines(receipt()) == [
+    assert lines(receipt(occurred_at=NOW)) == [
         "               Clube Aurora",
-        "Talão A-0042                      01/05/26",
-        "12/3                           Operador 77",
+        "",
+        "Talão A-0042              01/05/2026 09:30",
+        "Loja 12, caixa 3               Operador 77",
         "------------------------------------------",
-        "10 x Pão de forma                     1,50",
+        "Pão de forma                          1,50",
+        "  10 x 0,15",
         "Máquina de café                     123,45",
         "------------------------------------------",
         "TOTAL                             124,95 €",
-        "cash                                124,95",
+        "Numerário                           124,95",
         "------------------------------------------",
+        "               Clube Aurora",
         "Cliente                            João S.",
         "Pontos ganhos                          124",
         "Saldo de pontos                      1 250",
-        "                      (em 01/05/26, 09:30)",
+        "                     (em 01/05/2026 09:30)",
+        "  100 pontos já valem 5,00 € de desconto",
+        "------------------------------------------",
         "                 Até já!",
+        "    Este documento não serve de fatura",
         "",
     ]
+
+
+def test_weight_discount_and_tax_stand_on_lines_of_their_own() -> None:
+    weighed = Line(
+        sku="Q", quantity=Decimal("0.485"), unit_price_minor=Decimal("1590"), amount_minor=721, discount_minor=50
+    )
+    fuel = Line.of("GASOLINA", 0, description="Gasolina")
+    fuel = replace(fuel, quantity=Decimal("10.5"), unit_price_minor=Decimal("165.9"), amount_minor=1742, tax_minor=401)
+    basket = Basket(currency="EUR", lines=(weighed, fuel), total_minor=2_864, prices_include_tax=False)
+    found = lines(receipt(body=replace(BODY, basket=basket)))
+    at = found.index("Q                                     7,71")
+    assert found[at : at + 7] == [
+        "Q                                     7,71",
+        "  0,485 x 15,90",
+        "  Desconto                           -0,50",
+        "Gasolina                             17,42",
+        "  10,5 x 1,659",
+        "------------------------------------------",
+        "IVA                                   4,01",
+    ]
+
+
+def test_the_customer_is_told_what_the_points_are_worth() -> None:
+    far = receipt(result=replace(SALE, balance=40))
+    assert "Faltam 60 pontos para 5,00 € de desconto" in [line.strip() for line in lines(far)]
+    assert far.programme is not None
+    none = replace(far, programme=replace(far.programme, rewards=()))
+    assert not any("desconto" in line for line in lines(none))
+
+
+def test_a_qr_code_leads_to_the_receipt_and_never_from_training() -> None:
+    made = receipt()
+    assert made.programme is not None
+    texts = replace(made.programme.receipt, qr="https://clube.example/r/{receipt}")
+    made = replace(made, programme=replace(made.programme, receipt=texts), key=replace(KEY, store="Loja 1/A"))
+    codes = [element.data for element in receipt_document(made).elements if isinstance(element, QrCode)]
+    assert codes == ["https://clube.example/r/Loja%201-A/3/2026-05-01/A/0042"]
+    assert receipt_document(made).elements.index(QrCode(data=codes[0], module_dots=4)) > 10
+    training = replace(made, result=replace(SALE, training=True))
+    assert not any(isinstance(element, QrCode) for element in receipt_document(training).elements)
 
 
 @pytest.mark.parametrize(
@@ -152,12 +199,36 @@ REVERSAL_BODY = ReversalBody(
 def test_a_reversal_names_its_kind_and_its_sale(locale: str, void: str, returned: str, taken: str, given: str) -> None:
     found = lines(receipt(locale, body=REVERSAL_BODY, result=REVERSAL))
     assert returned in [line.strip() for line in found]
-    assert any("2026-05-01 A-0007" in line for line in found)
+    assert any("A-0007" in line and "2026" in line for line in found)
     assert any(line.startswith(taken) and line.endswith("24") for line in found)
     assert any(line.startswith(given) and line.endswith("10") for line in found)
-    assert any(line.startswith("cash") for line in found), "what is paid back"
+    assert any(line.endswith("24,00") or line.endswith("24.00") for line in found), "what is paid back"
     found = lines(receipt(locale, body=replace(REVERSAL_BODY, kind="void"), result=replace(REVERSAL, kind="void")))
     assert void in [line.strip() for line in found]
+
+
+def test_a_return_names_what_came_back_and_what_was_paid() -> None:
+    body = replace(
+        REVERSAL_BODY, lines=(ReturnLine(line=1, quantity=Decimal(2)), ReturnLine(line=9, quantity=Decimal(1)))
+    )
+    found = lines(receipt(body=body, result=REVERSAL, original=BODY))
+    at = found.index("                DEVOLUÇÃO")
+    assert found[at : at + 7] == [
+        "                DEVOLUÇÃO",
+        "Talão A-0007                    01/05/2026",
+        "------------------------------------------",
+        "Pão de forma                           x 2",
+        "------------------------------------------",
+        "TOTAL DEVOLVIDO                    24,00 €",
+        "Numerário                            24,00",
+    ]
+    unlinked = replace(REVERSAL_BODY, kind="unlinked_return", original=None, basket=BASKET)
+    assert "Pão de forma                          1,50" in lines(receipt(body=unlinked, result=REVERSAL))
+
+
+def test_a_tender_of_the_pos_own_is_printed_as_it_calls_it() -> None:
+    body = replace(BODY, tenders=(Tender(kind="ticket Restaurante", amount_minor=12_495),))
+    assert "Ticket Restaurante                  124,95" in lines(receipt(body=body))
 
 
 def test_a_reversal_of_an_unknown_sale_leaves_the_points_out() -> None:

@@ -53,8 +53,7 @@ def test_the_defaults_in_the_template_are_the_real_ones(tmp_path: Path) -> None:
     assert shown.local_api.socket == plain.local_api.socket
     for name in ("baud_rate", "idle_gap_ms", "duplicate_window_ms"):
         assert getattr(shown.scanner[0], name) == getattr(plain.scanner[0], name), name
-    for name in ("columns", "code_page"):
-        assert getattr(shown.printer[0], name) == getattr(plain.printer[0], name), name
+    assert shown.printer[0].driver_settings().profile == plain.printer[0].driver_settings().profile
 
 
 def test_a_mark_of_a_windows_editor_is_passed_over(tmp_path: Path) -> None:
@@ -89,9 +88,11 @@ def test_a_mark_of_a_windows_editor_is_passed_over(tmp_path: Path) -> None:
         (CENTRAL + SCANNER + "baudrate = 9600\n", "scanner[0].baudrate is not a field here"),
         (CENTRAL + SCANNER + "baud_rate = -1\n", "scanner[0]: scanner counter: baud_rate is -1"),
         (CENTRAL + SCANNER + "idle_gap_ms = 5\n", "at least 10"),
-        (CENTRAL + PRINTER.replace('"tcp"', '"usb"'), "printer[0].transport must be one of tcp, serial, device, file"),
+        (CENTRAL + PRINTER.replace('"tcp"', '"lpt"'), "transport must be one of tcp, serial, usb, device, file"),
+        (CENTRAL + PRINTER.replace('"tcp"', '"usb"'), "vendor:product as lsusb shows it"),
+        (CENTRAL + PRINTER + 'model = "epson"\n', "epson-tm-t20"),
         (CENTRAL + PRINTER.replace("9100", "0"), "host:port"),
-        (CENTRAL + PRINTER + 'code_page = "utf-8"\n', "it must be one of cp437"),
+        (CENTRAL + PRINTER + 'code_page = "utf-8"\n', "code pages cp437"),
         (CENTRAL + PRINTER + "columns = 4\n", "columns is 4; it must be 16 to 120"),
         (CENTRAL + PRINTER.replace('"receipt"', '"../receipt"'), "its spool's file name"),
         ("[central\nurl", "line 1"),

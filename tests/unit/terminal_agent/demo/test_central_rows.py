@@ -1,16 +1,20 @@
 """Central's rows by SQLAlchemy are those that plain sqlite3 reads, with a blocking and with an asynchronous driver."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from central_api import schema
 from loyalty_sdk.envelope import Entry, JournalOpenedBody, ReleaseBody, encode_entry
 from loyalty_sdk.model import ReceiptKey
+from terminal_agent.demo.central_rows import clear_database, grants_open, read_by_sqlalchemy, read_central_rows
+from terminal_agent.demo.processes import ProcessFailed
 from terminal_agent.demo.rows import read_central
-from terminal_agent.replay.central_rows import grants_open, read_by_sqlalchemy, read_central_rows
+from tests.support.postgresql import Server
 
 NOW = datetime(2011, 1, 31, 10, tzinfo=UTC)
 KEY = ReceiptKey(store="s", register="r", business_date=NOW.date(), number="7", series="A")
@@ -83,3 +87,30 @@ def test_sqlite_is_read_without_sqlalchemy(database: Path) -> None:
     url = f"sqlite+aiosqlite:///{database}"
     assert read_central_rows(url) == read_central(database)
     assert grants_open(url) == 2
+
+
+def test_only_what_a_run_has_made_is_cleared(postgresql: Server) -> None:
+    with postgresql.database() as address:
+        url = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        clear_database(url)
+        clear_database(url)
+    with postgresql.database() as address:
+        url = address.render_as_string(hide_password=False)
+        asyncio.run(made(address))
+        for _ in range(2):
+            with pytest.raises(ProcessFailed, match="name an empty one"):
+                clear_database(url)
+
+
+async def made(url: URL) -> None:
+    """Make a table that is somebody's."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE TABLE precious (nothing integer)")
+    await engine.dispose()
+
+
+def test_a_database_that_cannot_be_had_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ProcessFailed, match="the database cannot be used"):
+        clear_database(f"postgresql://somebody:secret@/none?host={tmp_path}")
+    clear_database(f"sqlite:///{tmp_path}/none.db")

@@ -1,0 +1,56 @@
+"""Finding receipts in the journal: by key, by entry, the latest of a register. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from loyalty_sdk.envelope import Entry, decode_entry
+from loyalty_sdk.errors import ReceiptUnknown
+from loyalty_sdk.model import ReceiptKey
+from sync.journal import entry_at, entry_by_receipt, find_receipt
+
+__all__ = ["ANY", "entries_by_id", "latest_receipt", "receipt_entry"]
+
+ANY = "-"
+"""How a tool that is no register fills its context: it stands for any store or register."""
+
+LATEST_MAX = 2_000
+BY_ID_MAX = 20_000
+
+_LATEST = "SELECT bytes FROM entries WHERE kind IN ('sale', 'reversal') ORDER BY seq DESC LIMIT ?"
+_BY_ID = (
+    "SELECT id, bytes FROM entries WHERE seq > (SELECT max(seq) FROM entries) - ? AND id IN "
+    "(SELECT value FROM json_each(?))"
+)
+
+
+def receipt_entry(connection: Connection, key: ReceiptKey) -> Entry:
+    """Return the sale or reversal under a receipt key. Raises ReceiptUnknown, which says whether it was here once."""
+    row = find_receipt(connection, key)
+    if row is not None and entry_at(connection, row.seq) is None:
+        raise ReceiptUnknown(
+            f"receipt {key} was recorded here and has left the journal since: central still has it as entry "
+            f"{row.entry_id}, this terminal cannot print it any more"
+        )
+    return entry_by_receipt(connection, key)
+
+
+def latest_receipt(connection: Connection, store: str, register: str) -> Entry:
+    """Return the latest sale or reversal of a register, among the last 2,000 of the terminal. Raises ReceiptUnknown."""
+    for (data,) in connection.exec_driver_sql(_LATEST, (LATEST_MAX,)):
+        entry = decode_entry(data)
+        key = entry.receipt_key
+        if key is not None and store in (ANY, key.store) and register in (ANY, key.register):
+            return entry
+    raise ReceiptUnknown(
+        f"no receipt of store {store}, register {register} is recorded here: check both, or name a receipt"
+    )
+
+
+def entries_by_id(connection: Connection, entry_ids: Iterable[str]) -> dict[str, Entry]:
+    """Return the entries with these ids that are among the last 20,000 of the journal."""
+    wanted = "[" + ",".join(f'"{entry_id}"' for entry_id in entry_ids if '"' not in entry_id) + "]"
+    rows = connection.exec_driver_sql(_BY_ID, (BY_ID_MAX, wanted))
+    return {row.id: decode_entry(row.bytes) for row in rows}
