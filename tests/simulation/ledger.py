@@ -1,0 +1,74 @@
+"""Central's ledger as the laws read it: plain SQL into plain rows, none of central's own reading code."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+__all__ = ["Ledger", "read_ledger"]
+
+_NET = {"available": 1, "reserved": 1, "owed": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What the tables hold after a simulation. `alias_of` maps member ids to what the tills scan."""
+
+    epoch: str
+    balances: Mapping[str, Any]
+    reserved: Mapping[str, int]
+    sums: Mapping[str, Mapping[str, int]]
+    net_of_entry: Mapping[str, int]
+    entries: Sequence[Any]
+    receipts: Mapping[str, str]
+    grants: Sequence[Any]
+    watermarks: Mapping[tuple[str, str], Any]
+    snapshots_wanted: Mapping[str, Sequence[str]]
+
+    @property
+    def without_card(self) -> set[str]:
+        """The entries whose sealed card number central no longer has, nor the till: it deletes it when acknowledged."""
+        return {entry.id for entry in self.entries if entry.reason == "attachment-unreadable"}
+
+    def net(self, member_id: str) -> int:
+        """Available, reserved and owed of a member together: what a snapshot shows."""
+        row = self.balances.get(member_id)
+        return (0 if row is None else row.available - row.owed) + self.reserved.get(member_id, 0)
+
+
+def read_ledger(connection: Connection) -> Ledger:
+    """Read everything in one transaction."""
+    with connection.begin():
+
+        def rows(statement: str) -> Sequence[Any]:
+            return connection.exec_driver_sql(statement).all()
+
+        sums: dict[str, Counter[str]] = defaultdict(Counter)
+        net_of_entry: Counter[str] = Counter()
+        for row in rows("SELECT member_id, from_account, to_account, points, entry_id FROM transfers"):
+            sums[row.member_id][row.from_account] -= row.points
+            sums[row.member_id][row.to_account] += row.points
+            if row.entry_id is not None:
+                net_of_entry[row.entry_id] += row.points * (_NET.get(row.to_account, 0) - _NET.get(row.from_account, 0))
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for row in rows("SELECT terminal, member_id FROM interest ORDER BY terminal, member_id"):
+            wanted[row.terminal].append(row.member_id)
+        return Ledger(
+            epoch=rows("SELECT value FROM meta WHERE name = 'epoch'")[0].value,
+            balances={row.member_id: row for row in rows("SELECT member_id, available, owed FROM balances")},
+            reserved=dict(rows("SELECT member_id, sum(points) FROM reservations GROUP BY member_id")),
+            sums=sums,
+            net_of_entry=net_of_entry,
+            entries=rows("SELECT * FROM entries ORDER BY terminal, journal, seq"),
+            receipts={
+                f"{row.store}/{row.register} {row.business_date} {row.series}{row.number}": row.entry_id
+                for row in rows("SELECT * FROM receipts")
+            },
+            grants=rows("SELECT * FROM grants ORDER BY grant_id"),
+            watermarks={(row.terminal, row.journal): row for row in rows("SELECT * FROM journals")},
+            snapshots_wanted=wanted,
+        )

@@ -1,0 +1,231 @@
+"""One simulation from its seed: the shops are open, then everything is drained, then every law is checked."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from central_api.members import member_of_alias
+from sync.answers import AnswerRefused
+from tests.simulation.book import Book, Receipt
+from tests.simulation.central_site import GRANT_HOURS, TENANT, CentralSite
+from tests.simulation.events import Events
+from tests.simulation.goods import ALIASES, UNREGISTERED
+from tests.simulation.laws import broken_laws
+from tests.simulation.ledger import Ledger
+from tests.simulation.register import Counter, Register
+from tests.simulation.scenario import Scenario
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.server import CentralServer
+from tests.simulation.story import Story
+from tests.simulation.terminal import SimulatedTerminal
+from tests.simulation.wire import Network
+
+__all__ = ["Outcome", "Simulation", "simulate"]
+
+HOUR_MS = 3_600_000
+OPEN_MS_MAX = 48 * HOUR_MS
+QUIET = Scenario(transactions=0, terminals=0, registers=0, think_ms=1_000, latency_ms=50)
+DRAIN_MS = HOUR_MS
+OPENING_MS = 5_000
+# Longer than the pause between two looks at the feed, and than the one after an upload.
+SETTLE_MS = 75_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one seed: `broken` names each law that does not hold, with what broke it."""
+
+    seed: int
+    transactions: int
+    refused: int
+    entries: int
+    simulated_s: int
+    digest: str
+    broken: tuple[str, ...]
+    story: Story = field(repr=False)
+
+
+class Simulation:
+    """Everything that takes part in one simulation."""
+
+    def __init__(self, site: CentralSite, seed: int, scenario: Scenario) -> None:
+        self.seed = seed
+        self.scheduler = Scheduler(seed)
+        self.story = Story(lambda: self.scheduler.now_ms)
+        self.book = Book()
+        self.server = CentralServer(site, self.scheduler, self.story, scenario)
+        self.network = Network(self.scheduler, self.story, scenario, self.server.serve)
+        self.shops = [
+            SimulatedTerminal(self.scheduler, self.story, scenario, self.network, identity)
+            for identity in site.identities[: scenario.terminals]
+        ]
+        self.counter = Counter(left=scenario.transactions)
+        self.registers = [
+            self._register(scenario, place, number)
+            for place in range(scenario.terminals)
+            for number in range(1, scenario.registers + 1)
+        ]
+        self.events = Events(self.scheduler, self.story, self.network, self.server, self.shops)
+        self.scenario = scenario
+        self.errors: list[str] = []
+
+    def run(self) -> Outcome:
+        """Run it to its end."""
+        with self._surroundings():
+            try:
+                broken = self._play()
+            except Exception:
+                broken = [f"somebody fell over: {traceback.format_exc()}"]
+            broken += self.errors + self.server.faults + self.book.faults
+            broken += [fault for shop in self.shops for fault in shop.witness.faults]
+        return self._outcome(broken)
+
+    def _play(self) -> list[str]:
+        self._open_shops()
+        if not self.scheduler.run(self._is_closed, self.scheduler.now_ms + OPEN_MS_MAX):
+            return ["the shops do not close: a till is never answered"]
+        if not self._drain():
+            return ["the queues do not drain: " + self._stuck()]
+        return broken_laws(self)
+
+    def members(self) -> Iterator[tuple[str, str]]:
+        """Every member's id and alias."""
+        capabilities = self.server.capabilities
+        with self.server.connection.begin():
+            for alias in (*ALIASES, *UNREGISTERED):
+                member_id = member_of_alias(self.server.connection, capabilities, TENANT, alias)
+                if member_id is not None:
+                    yield member_id, alias
+
+    def is_lost(self, receipt: Receipt, ledger: Ledger) -> bool:
+        """Whether a receipt went with a disk before central had it, or its card number with central's disk."""
+        lost = set[str]().union(*(shop.witness.lost for shop in self.shops))
+        if str(receipt.key) not in ledger.receipts:
+            return bool(receipt.entry_ids & lost)
+        return self.server.restored and ledger.receipts[str(receipt.key)] in ledger.without_card
+
+    def waits_for_lost(self, receipt: Receipt, ledger: Ledger) -> bool:
+        """Whether this returns a sale that is lost: it waits for ever."""
+        original = getattr(receipt.request, "original", None)
+        return original is not None and self.is_lost(self.book.receipts[str(original)], ledger)
+
+    def counts(self, receipt: Receipt, ledger: Ledger) -> bool:
+        """Whether a receipt counts for the oracle."""
+        return not self.is_lost(receipt, ledger) and not self.waits_for_lost(receipt, ledger)
+
+    def alias_of(self) -> Iterator[tuple[str, str]]:
+        """Members by what a till may call them: their id."""
+        return self.members()
+
+    def _register(self, scenario: Scenario, place: int, number: int) -> Register:
+        return Register(
+            name=f"lane-{number}",
+            scheduler=self.scheduler,
+            story=self.story,
+            scenario=scenario,
+            terminal=self.shops[place],
+            neighbour=self.shops[(place + 1) % len(self.shops)],
+            book=self.book,
+            counter=self.counter,
+        )
+
+    def _open_shops(self) -> None:
+        """Every till begins the day with the programme."""
+        self._weather(QUIET)
+        for shop in self.shops:
+            shop.start()
+        self.scheduler.run(lambda: False, OPENING_MS)
+        self._weather(self.scenario)
+        for register in self.registers:
+            self.scheduler.spawn(register.run)
+        each_ms = self.scenario.think_ms + self.scenario.latency_ms
+        self.events.plan(self.scenario, 1 + self.scenario.transactions * each_ms // len(self.registers))
+
+    def _is_closed(self) -> bool:
+        return self.counter.retries == 0 and all(register.done for register in self.registers)
+
+    def _drain(self) -> bool:
+        """Without faults from here on: until all is acknowledged, then once more after every grant has ended."""
+        self.story.tell("simulation", "the shops are closed, everything works again")
+        self.events.over = True
+        self.network.mend()
+        self._weather(QUIET)
+        while self.events._unregistered:
+            self.events.register_one()
+        for shop in self.shops:
+            shop.skew = self.server.skew
+        if not self._settle():
+            return False
+        self.scheduler.jump((GRANT_HOURS + 1) * HOUR_MS)
+        return self._settle()
+
+    def _weather(self, scenario: Scenario) -> None:
+        self.network.scenario = self.server.scenario = scenario
+        for shop in self.shops:
+            shop.scenario = scenario
+        for register in self.registers:
+            register.scenario = scenario
+
+    def _settle(self) -> bool:
+        """Wait until all is acknowledged, and all changes since are fetched."""
+        deadline_ms = self.scheduler.now_ms + DRAIN_MS
+        while self.scheduler.now_ms < deadline_ms:
+            self.scheduler.run(lambda: False, self.scheduler.now_ms + SETTLE_MS)
+            if self._is_acknowledged():
+                return True
+        return False
+
+    def _is_acknowledged(self) -> bool:
+        return all(shop.up and shop.acknowledged for shop in self.shops)
+
+    def _stuck(self) -> str:
+        return "; ".join(shop.describe() for shop in self.shops if not (shop.up and shop.acknowledged))
+
+    def _outcome(self, broken: list[str]) -> Outcome:
+        for law in broken:
+            self.story.tell("law", law)
+        return Outcome(
+            seed=self.seed,
+            transactions=self.counter.made,
+            refused=self.counter.refused,
+            entries=sum(len(noted) for shop in self.shops for noted in shop.witness.journals.values()),
+            simulated_s=self.scheduler.now_ms // 1_000,
+            digest=self.story.digest(),
+            broken=tuple(broken),
+            story=self.story,
+        )
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """Whatever is logged as an error is one here."""
+        handler = _Errors(self.errors)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
+            for shop in self.shops:
+                if shop.up:
+                    shop.end()
+            self.scheduler.clear()
+
+
+class _Errors(logging.Handler):
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._errors = errors
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info is not None and isinstance(record.exc_info[1], AnswerRefused):
+            return  # The network gave the terminal somebody else's answer.
+        self._errors.append(f"{record.name} logs an error: {self.format(record)}")
+
+
+def simulate(site: CentralSite, seed: int, transactions: int) -> Outcome:
+    """Run the simulation of a seed."""
+    return Simulation(site, seed, Scenario.drawn(seed, transactions)).run()
