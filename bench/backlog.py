@@ -30,6 +30,7 @@ from sync.pruning import Prune
 from sync.store import Store
 from terminal_agent.bootstrap import system_host
 from terminal_agent.events import EventHub
+from terminal_agent.progress import ProgressMeter
 from terminal_agent.status import StatusReader
 
 __all__ = ["BACKLOG"]
@@ -160,9 +161,14 @@ def _read_status(loop: asyncio.AbstractEventLoop, reader: StatusReader) -> Statu
 def _status_reader(terminal: Terminal) -> StatusReader:
     # No device and no exchange is there; what they would add is read from memory.
     exchange: Any = SimpleNamespace(online=False, trouble="")
-    printing: Any = SimpleNamespace(jobs_waiting=lambda: 0, troubles=lambda: ())
+    printing: Any = SimpleNamespace(state=lambda: (0, ()))
     return StatusReader(
-        store=terminal.store, exchange=exchange, identity=terminal.identity, printing=printing, hub=EventHub()
+        store=terminal.store,
+        exchange=exchange,
+        identity=terminal.identity,
+        printing=printing,
+        hub=EventHub(),
+        meter=ProgressMeter(lambda: 0),
     )
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from statistics import median
 
+from bench.drain import answering, make_backlog
 from bench.peers import FOLDER
-from bench.process import resident_mb, running_agent
-from bench.rows import Row, at_most, compared
+from bench.process import resident_mb, resident_mb_max, running_agent
+from bench.rows import Row, at_most, compared, not_measured
 from bench.workshop import Subject, Workshop
 
-__all__ = ["AGENT_MEMORY", "IMPORT"]
+__all__ = ["AGENT_MEMORY", "DRAINING_MEMORY", "IMPORT"]
 
 IMPORT_TIME = "import loyalty_sdk, time"
 IMPORT_MEMORY = "import loyalty_sdk, memory over bare CPython"
 TILL_TIME = "import and make a Till with its client, time"
 TILL_MEMORY = "import and make a Till with its client, memory over bare CPython"
 MEMORY = "agent memory idle, over bare CPython"
+DRAIN_MEMORY = "agent memory, most of it while a great backlog drains"
+OTHER = "1,000 entries"
+SMALL_ENTRIES = 1_000
+STATUSES = 50
+BATCH_ENTRIES = 200  # As an agent sends them unless it is told otherwise.
 STATEMENTS = {
     "bare": "pass",
     "stripe": "import stripe",
@@ -82,6 +89,37 @@ def measure_agent_memory(workshop: Workshop) -> Iterator[Row]:
     yield compared(MEMORY, "MB", ours, bare, "bare CPython", at_most(60, "difference"))
 
 
+def measure_drain_memory(workshop: Workshop) -> Iterator[Row]:
+    """The most that a real agent held when it had sent a backlog to its end, a great one and a small one."""
+    target = at_most(5, "difference")
+    if sys.platform != "linux":
+        yield not_measured(DRAIN_MEMORY, OTHER, target, "MB", "it is read from /proc, which is Linux's")
+        return
+    great, small = (_drained_mb(workshop, entries) for entries in (workshop.entries, SMALL_ENTRIES))
+    yield compared(DRAIN_MEMORY, "MB", [great], [small], OTHER, target)
+
+
+def _drained_mb(workshop: Workshop, entries: int) -> float:
+    entries -= entries % BATCH_ENTRIES
+    workshop.begin(f"draining {entries:,} entries", entries)
+    folder = workshop.directory / f"drained-{entries}"
+    backlog = make_backlog(folder, BATCH_ENTRIES, entries, workshop.advance)
+    with (
+        answering(backlog.answers) as port,
+        running_agent(
+            folder / "agent", central=f"http://127.0.0.1:{port}", identity=backlog.identity, journal=backlog.journal
+        ) as agent,
+        agent.till() as till,
+    ):
+        while till.status().queue_length:
+            time.sleep(IDLE_S)
+        for _ in range(STATUSES):  # Who asks makes threads, and these are no matter of the backlog.
+            till.status()
+        held_mb = resident_mb_max(agent.pid)
+    shutil.rmtree(folder)
+    return held_mb
+
+
 def _probe(name: str) -> tuple[float, float]:
     """Run a statement in a fresh interpreter; return its time in milliseconds and the process' memory in megabytes."""
     environment = dict(os.environ)
@@ -100,4 +138,5 @@ def _probe(name: str) -> tuple[float, float]:
 
 
 IMPORT = Subject(names=(IMPORT_TIME, IMPORT_MEMORY, TILL_TIME, TILL_MEMORY), measure=measure_import, needs_peers=True)
+DRAINING_MEMORY = Subject(names=(DRAIN_MEMORY,), measure=measure_drain_memory)
 AGENT_MEMORY = Subject(names=(MEMORY,), measure=measure_agent_memory)

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.terminal import CONTEXT, new_identity, prepare
 from loyalty_sdk.till import Till
 from sync import identity as identities
+from sync.identity import Identity
 
-__all__ = ["AgentProcess", "ProcessFailed", "resident_mb", "running_agent"]
+__all__ = ["AgentProcess", "ProcessFailed", "resident_mb", "resident_mb_max", "running_agent"]
 
 READY = "loyalty-agent listens on "
 STOP_TIMEOUT_S = 15
 # Nothing listens at the discard port: a central that is absent, and refuses at once.
-SETTINGS = '[central]\nurl = "http://127.0.0.1:9"\n'
+ABSENT = "http://127.0.0.1:9"
 
 
 class ProcessFailed(Exception):
@@ -46,15 +48,30 @@ class AgentProcess:
 
 
 @contextmanager
-def running_agent(directory: Path, devices: str = "") -> Iterator[AgentProcess]:
-    """Run an agent on a new data directory; `devices` are sections of agent.toml. Raises ProcessFailed."""
+def running_agent(
+    directory: Path,
+    devices: str = "",
+    *,
+    central: str = ABSENT,
+    identity: Identity | None = None,
+    journal: Path | None = None,
+) -> Iterator[AgentProcess]:
+    """Run an agent on a new data directory; `devices` are sections of agent.toml. Raises ProcessFailed.
+
+    A `journal` that is there already comes with its `identity`; it is moved.
+    """
     directory.mkdir(parents=True, mode=0o700)
-    identity, token = new_identity(), "bench-token"
+    identity, token = identity or new_identity(), "bench-token"
     identities.write(directory / "identity.json", identity)
     (directory / "token").write_text(token, encoding="ascii")
-    (directory / "agent.toml").write_text(SETTINGS + devices, encoding="utf-8")
-    prepare(directory / "journal.db", identity)
-    with (directory / "agent.log").open("wb") as log:
+    if journal is None:
+        prepare(directory / "journal.db", identity)
+    else:
+        journal.rename(directory / "journal.db")
+    # Of its own, since a benchmark may run in a folder whose name is too long for a socket's.
+    with TemporaryDirectory(prefix="bench-") as short, (directory / "agent.log").open("wb") as log:
+        settings = f'[central]\nurl = "{central}"\n[local_api]\nsocket = "{short}/agent.sock"\n{devices}'
+        (directory / "agent.toml").write_text(settings, encoding="utf-8")
         program = str(Path(sys.executable).with_name("loyalty-agent"))
         process = subprocess.Popen(
             [program, "run", "--directory", str(directory)],
@@ -63,20 +80,27 @@ def running_agent(directory: Path, devices: str = "") -> Iterator[AgentProcess]:
             stderr=log,
             text=True,
         )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line.startswith(READY):
-            raise ProcessFailed(f"loyalty-agent did not start: {(directory / 'agent.log').read_text()[-500:]}")
-        yield AgentProcess(pid=process.pid, address=line.removeprefix(READY).strip(), token=token)
-    finally:
-        process.terminate()
-        process.stdout.close()
+        assert process.stdout is not None
         try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            line = process.stdout.readline()
+            if not line.startswith(READY):
+                raise ProcessFailed(f"loyalty-agent did not start: {(directory / 'agent.log').read_text()[-500:]}")
+            yield AgentProcess(pid=process.pid, address=line.removeprefix(READY).strip(), token=token)
+        finally:
+            process.terminate()
+            process.stdout.close()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def resident_mb_max(pid: int) -> float:
+    """Return the most memory that a process ever held, in megabytes; Linux only (proc(5), VmHWM)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def resident_mb(pid: int) -> float:

@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 
 from bench.backlog import BACKLOG
 from bench.devices import FIRST_BYTE, SCAN
-from bench.footprint import AGENT_MEMORY, IMPORT
+from bench.drain import DRAIN
+from bench.footprint import AGENT_MEMORY, DRAINING_MEMORY, IMPORT
 from bench.local_api import LOCAL_API
 from bench.receipts import RECEIPT
 from bench.recording import GROUP_COMMIT, RECORD_SALE
@@ -23,6 +24,8 @@ SUBJECTS: tuple[Subject, ...] = (
     RECEIPT,
     IMPORT,
     AGENT_MEMORY,
+    DRAIN,
+    DRAINING_MEMORY,
     BACKLOG,
 )
 

@@ -14,6 +14,7 @@ import pytest
 
 from terminal_agent.demo import oracle
 from terminal_agent.demo.day import BASKETS_MIN
+from tests.support.postgresql import Server
 
 AGENT = str(Path(sys.executable).with_name("loyalty-agent"))
 # A limit against hanging, far from what the demo takes.
@@ -60,6 +61,17 @@ def test_nothing_is_lost_doubled_or_different(result: dict[str, Any]) -> None:
     assert result["outage_seconds"] > 0
 
 
+def test_the_same_on_postgresql(tmp_path: Path, postgresql: Server) -> None:
+    with postgresql.database() as url:
+        options = ["--directory", str(tmp_path / "demo"), "--baskets", str(BASKETS_MIN), "--seed", "1"]
+        command = [AGENT, "demo", "--json", "--central-database", url.render_as_string(hide_password=False), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {name: found[name] for name in FIXED} == FIXED
+    assert found["outage_seconds"] > 0
+
+
 def test_it_redeems_with_and_without_central(result: dict[str, Any]) -> None:
     assert result["redemptions"] >= 10
     assert 3 <= result["redemptions_offline"] < result["redemptions"]
@@ -73,12 +85,15 @@ def test_the_agent_is_killed_where_it_hurts(result: dict[str, Any]) -> None:
     assert result["agent_kills"] >= 6
 
 
-def test_the_receipts_are_kept_as_text(result: dict[str, Any], folder: Path) -> None:
-    receipts = sorted((folder / "receipts").iterdir())
+def test_the_receipts_are_kept_as_text_and_as_pictures(result: dict[str, Any], folder: Path) -> None:
+    receipts = sorted((folder / "receipts").glob("*.txt"))
+    pictures = sorted((folder / "receipts").glob("*.png"))
+    assert [picture.stem for picture in pictures] == [receipt.stem for receipt in receipts]
+    assert all(picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n") for picture in pictures)
     texts = [receipt.read_text(encoding="utf-8") for receipt in receipts]
     assert receipts[0].name == "001.txt"
     assert len(texts) == result["receipts_printed"]
-    assert all("Padaria e Mercearia Aurora" in text for text in texts)
+    assert all("Padaria e Mercearia" in text for text in texts)
     assert sum("Saldo" in text for text in texts) > BASKETS_MIN // 2
 
 

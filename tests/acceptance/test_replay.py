@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.postgresql import Server
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("loyalty-agent")
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
@@ -91,9 +93,15 @@ def data_set() -> Path:
     return found[0]
 
 
-def test_the_first_500_invoices_of_the_public_data_set(tmp_path: Path) -> None:
+def test_the_first_500_invoices_of_the_public_data_set_on_postgresql(tmp_path: Path, postgresql: Server) -> None:
+    with postgresql.database() as url:
+        check_500_invoices(tmp_path, url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def check_500_invoices(tmp_path: Path, database: str) -> None:
     shops = ["--stores", "1", "--terminals", "2", "--registers", "2"]
-    found = replay(tmp_path, data_set().absolute(), "--limit", "500", *shops, "--outages", "1", "--kills", "2")
+    faults = ["--outages", "1", "--kills", "2", "--central-database", database]
+    found = replay(tmp_path, data_set().absolute(), "--limit", "500", *shops, *faults)
     assert {key: found[key] for key in CLEAN} == CLEAN
     assert (found["sales"] + found["returns"], found["rejects"], found["redemptions"]) == (500, 0, 0)
     assert found["agent_kills"] == 2

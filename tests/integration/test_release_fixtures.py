@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from central_api.api import create_app
-from central_api.bootstrap import open_central
+from central_api.bootstrap import migrate_database, open_central
 from loyalty_sdk.codec import decode, loads
 from loyalty_sdk.envelope import chain_hash, decode_entry, first_hash
 from loyalty_sdk.protocol import (
@@ -74,7 +74,9 @@ def test_the_journal_opens_and_its_chain_verifies(store: Store) -> None:
 
 
 async def test_central_answers_every_recorded_upload_as_it_did(release: Path) -> None:
-    central = await open_central(f"sqlite:///{release / 'central.db'}", release / "central.keys.json")
+    database = f"sqlite:///{release / 'central.db'}"
+    await migrate_database(database)
+    central = await open_central(database, release / "central.keys.json")
     app = create_app(database=central.database, capabilities=central.capabilities, version="today")
     uploads = [exchange for exchange in exchanges_of(release) if exchange["path"].endswith("/entries")]
     assert uploads
