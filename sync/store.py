@@ -30,14 +30,14 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from loyalty_sdk.codec import CodecError
-from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, first_hash
-from loyalty_sdk.errors import JournalUnavailable, LoyaltyError, OutcomeUnknown
+from loyalty_sdk.envelope import JournalOpenedBody, first_hash
+from loyalty_sdk.errors import JournalUnavailable, OutcomeUnknown
 from sync.batch import Command, Result, run_batch
+from sync.chain import is_chained
 from sync.database import DamageFound, Database, ForkFound, StoreRefused, is_damage, is_full
 from sync.host import Host
 from sync.identity import Identity
-from sync.journal import entry_at, watermark
+from sync.journal import watermark
 from sync.migrations import migrate
 from sync.pruning import Prune
 from sync.replacement import Replacement, finish_replacements
@@ -50,11 +50,9 @@ from sync.transaction import Head, Transaction
 __all__ = ["Command", "Hooks", "Result", "Store", "StoreRefused", "begin_anew", "report_damage"]
 
 PAGES_GIVEN_BACK = 512
-CHECKED_ROWS = 1_000
 FAILURES = (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, OSError, StoreRefused)
 
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-_AFTER = "SELECT seq, bytes, hash FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 
 _log = logging.getLogger(__name__)
 
@@ -141,24 +139,9 @@ class Store:
         """
         replacements = self._replacements
         try:
-            return self._database.is_sound() and (self._is_chained() or replacements != self._replacements)
+            return self._database.is_sound() and (is_chained(self._database) or replacements != self._replacements)
         except (SQLAlchemyError, UnicodeDecodeError) as error:
             return not is_damage(error)
-
-    def _is_chained(self) -> bool:
-        """Whether every entry continues the one before; read in parts, so that no reader holds up a checkpoint."""
-        seq, before = 0, b""
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.exec_driver_sql(_AFTER, (seq, CHECKED_ROWS)).all()
-                if rows and (seq == 0 or rows[0].seq != seq + 1):  # At the start, and where pruning overtook us.
-                    before = _floor_hash(connection)
-            if not rows:
-                return True
-            for row in rows:
-                if chain_hash(before, row.bytes) != row.hash:
-                    return False
-                seq, before = row.seq, row.hash
 
     def transact(self, commands: Sequence[Command]) -> list[Result]:
         """Run the commands in one transaction and one commit; the results stand in the same order.
@@ -383,19 +366,6 @@ def report_damage(transaction: Transaction) -> None:
 def begin_anew(transaction: Transaction) -> None:
     """Command: tell the store that central holds another life of this journal, so that it begins a new one (Law 4)."""
     raise ForkFound("central holds another life of this journal")
-
-
-def _floor_hash(connection: Connection) -> bytes:
-    """The hash before the first entry that is here; nothing where that entry cannot be read."""
-    facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
-    try:
-        if "floor_hash" in facts:
-            return bytes.fromhex(facts["floor_hash"])
-        opened = entry_at(connection, 1)
-        previous = opened.body.previous_hash if opened and isinstance(opened.body, JournalOpenedBody) else None
-        return first_hash(facts["terminal"], facts["journal"], bytes.fromhex(previous or ""))
-    except (CodecError, LoyaltyError, ValueError):
-        return b""
 
 
 def _read_head(connection: Connection) -> Head:
