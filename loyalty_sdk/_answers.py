@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from loyalty_sdk.codec import CodecError, decode, loads
+from loyalty_sdk.codec import CodecError, decode_tolerant, loads
 from loyalty_sdk.errors import AgentFailure, Busy, LoyaltyError, OutcomeUnknown, error_class
 
 __all__ = [
@@ -93,13 +93,16 @@ def is_unknown(answer: Answer) -> bool:
 
 
 def read_answer(cls: type[T], answer: Answer, address: str) -> T:
-    """Return the answer as `cls`. Raises the error that a problem document names, AgentFailure for anything else."""
+    """Return the answer as `cls`, without what an agent of a later release adds to it.
+
+    Raises the error that a problem document names, AgentFailure for anything else.
+    """
     if answer.head.status >= 400:
         raise _problem(answer, address)
     if answer.head.status != 200 or answer.head.media_type != "application/json":
         raise _not_an_agent(answer.head, address, _shown(answer))
     try:
-        return decode(cls, loads(answer.body))
+        return decode_tolerant(cls, loads(answer.body))
     except (CodecError, LoyaltyError) as error:
         text = f"it does not read as {cls.__name__}: {error}"
         raise _not_an_agent(answer.head, address, text) from None

@@ -13,7 +13,7 @@ from datetime import datetime
 from loyalty_sdk._answers import Answer, AnswerHead, read_answer
 from loyalty_sdk._flow import Failure, Pause, RetryPolicy
 from loyalty_sdk._freshness import AgentClock, Freshness
-from loyalty_sdk.codec import CodecError, decode, loads
+from loyalty_sdk.codec import CodecError, decode_tolerant, loads
 from loyalty_sdk.errors import AgentFailure, Busy, JournalUnavailable
 from loyalty_sdk.model import PrinterStatus, PrintJob, Progress, Scan, ScannerStatus
 
@@ -107,9 +107,12 @@ class EventDecoder:
 
 
 def till_event(event: ServerEvent) -> TillEvent | AgentClock | None:
-    """Return what a till listens to, or the agent's clock; None for events that are for others. Raises CodecError."""
+    """Return what a till listens to, or the agent's clock; None for events of other names. Raises CodecError.
+
+    Events and fields that a later release of the agent adds are left out.
+    """
     wanted = _EVENTS.get(event.name)
-    return None if wanted is None else decode(wanted, loads(event.data), event.name)
+    return None if wanted is None else decode_tolerant(wanted, loads(event.data), event.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,8 @@ def listen(
     """Listen until the POS stops, whatever becomes of the agent in between.
 
     A lost stream is said once, as a ScannerStatus `offline` without a scanner's name whose reason names the remedy, and
-    once more as `online` when it is back. A scan that waited too long until the POS asked is told as a ScannerStatus in
-    its place. Raises what the agent refuses for good, AccessRefused for one.
+    once more as `online` when it is back. A scan that waited too long until the POS asked, and an event that does not
+    read, is told as a ScannerStatus in its place. Raises what the agent refuses for good, AccessRefused for one.
     """
     failures, offline = 0, False
     while True:
@@ -189,11 +192,22 @@ def _read_events(freshness: Freshness) -> Generator[Read | Deliver, Reply, tuple
             return something_came, chunk.text if isinstance(chunk, Failure) else "the stream ended"
         something_came = True
         try:
-            events = [till_event(event) for event in decoder.feed(chunk)]
+            events = decoder.feed(chunk)
         except CodecError as error:
-            return False, f"an event does not read: {error}"
+            return False, f"the stream does not read: {error}"
         for event in events:
-            if isinstance(event, AgentClock):
-                freshness.compare(event)
-            elif event is not None:
-                yield Deliver(freshness.judge(event) if isinstance(event, Scan) else event)
+            yield from _deliver(event, freshness)
+
+
+def _deliver(event: ServerEvent, freshness: Freshness) -> Generator[Deliver, Reply, None]:
+    """Hand an event on. One that does not read costs itself alone: a later agent may say it again and again."""
+    try:
+        found = till_event(event)
+    except CodecError as error:
+        reason = f"an event was left out, for it does not read ({error}): bring SDK and agent to the same release"
+        yield Deliver(ScannerStatus(scanner="", state="online", reason=reason))
+        return
+    if isinstance(found, AgentClock):
+        freshness.compare(found)
+    elif found is not None:
+        yield Deliver(freshness.judge(found) if isinstance(found, Scan) else found)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from loyalty_sdk import rules
 from loyalty_sdk._fake_book import Book, HoldRecord, ReversalRecord, SaleRecord, digest_of, key_of
+from loyalty_sdk._fake_codes import read_code
 from loyalty_sdk._fake_members import Account, Members, Owner
 from loyalty_sdk.basket import Basket, check_tenders
 from loyalty_sdk.errors import (
@@ -83,7 +84,8 @@ class Counter:
 
     def identify(self, request: IdentifyCall) -> Member:
         """Resolve a code to a member as far as terminal and central know it."""
-        alias = request.data.strip()
+        text = request.data.strip()
+        alias = read_code(text).data if request.symbology is None else text
         if not alias or len(alias) > CODE_LENGTH_MAX or not alias.isprintable():
             raise ScanUnreadable("the scan holds no code; scan again or key it in")
         account = self.members.by_alias(alias)

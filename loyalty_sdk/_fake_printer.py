@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from loyalty_sdk._fake_texts import printed_text
@@ -26,15 +27,17 @@ class Printed:
     receipt: ReceiptKey | None
     text: str
     copy: bool
+    printed_at: datetime
     content: Literal["receipt", "copy", "report", "test"] = "receipt"
 
 
 class FakePrinter:
     """The paper, and the jobs as the agent tells of them."""
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
+    def __init__(self, new_id: Callable[[], str], now: Callable[[], datetime]) -> None:
         self.printed: list[Printed] = []
         self._new_id = new_id
+        self._now = now
 
     def print_receipt(self, recorded: Sale | Reversal, texts: ReceiptTexts, *, copy: bool) -> PrintJob:
         """Print a receipt once, or a copy every time."""
@@ -63,10 +66,25 @@ class FakePrinter:
     def _print(
         self, content: Literal["receipt", "copy", "report", "test"], text: str, receipt: ReceiptKey | None
     ) -> PrintJob:
-        done = Printed(job_id=self._new_id(), receipt=receipt, text=text, copy=content == "copy", content=content)
+        done = Printed(
+            job_id=self._new_id(),
+            receipt=receipt,
+            text=text,
+            copy=content == "copy",
+            printed_at=self._now(),
+            content=content,
+        )
         self.printed.append(done)
         return _job(done)
 
 
 def _job(done: Printed) -> PrintJob:
-    return PrintJob(job_id=done.job_id, state="printed", printer="fake", content=done.content, receipt=done.receipt)
+    return PrintJob(
+        job_id=done.job_id,
+        state="printed",
+        printer="fake",
+        content=done.content,
+        receipt=done.receipt,
+        queued_at=done.printed_at,
+        ended_at=done.printed_at,
+    )

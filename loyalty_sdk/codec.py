@@ -1,8 +1,8 @@
 """Strict JSON for the vocabulary: dataclasses to JSON and back, and nothing that JSON lets slip.
 
 Decimals travel as strings, times as RFC 3339 with offset, bytes as base64. Refused are floats, NaN, duplicate keys,
-integers beyond 53 bits, a boolean where a number stands, lone surrogates, unknown fields and deep nesting.
-Every refusal names the place, as in `basket.lines[2].quantity`.
+integers beyond 53 bits, a boolean where a number stands, lone surrogates, deep nesting and, but for `decode_tolerant`,
+unknown fields. Every refusal names the place, as in `basket.lines[2].quantity`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from json.encoder import encode_basestring
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["INTEGER_MAX", "CodecError", "decode", "dumps", "encode", "loads"]
+__all__ = ["INTEGER_MAX", "CodecError", "decode", "decode_tolerant", "dumps", "encode", "loads"]
 
 INTEGER_MAX = 2**53 - 1
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
@@ -68,6 +68,31 @@ def decode(cls: type[T], data: Any, place: str = "") -> T:
     kind: Any = cls
     result: T = _decoder(kind)(data, place)
     return result
+
+
+def decode_tolerant(cls: type[T], data: Any, place: str = "") -> T:
+    """Build `cls` as `decode` does, leaving out the fields of a later release. Raises CodecError naming the place.
+
+    For answers and events, whose sender may be of a later release, and for what terminals ask central. Never for what
+    is recorded: an entry with a field that nobody here knows is kept unread and quarantined.
+    """
+    try:
+        return decode(cls, data, place)
+    except CodecError:
+        return decode(cls, _known(cls, data), place)
+
+
+def _known(annotation: Any, data: Any) -> Any:
+    """The same data without unknown fields, wherever a dataclass is expected."""
+    if is_dataclass(annotation) and isinstance(data, dict):
+        hints = get_type_hints(annotation)
+        return {name: _known(hints[name], item) for name, item in data.items() if name in hints}
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is tuple and isinstance(data, list):
+        return [_known(arguments[0], item) for item in data]
+    if origin in (Union, UnionType):
+        return _known(next(argument for argument in arguments if argument is not NoneType), data)
+    return data
 
 
 @cache

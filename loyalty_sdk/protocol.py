@@ -7,9 +7,9 @@ Uploads are newline-delimited JSON: a line is an entry's exact bytes; the line a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal
 
 from loyalty_sdk.codec import CodecError, decode, dumps, loads
 
@@ -42,7 +42,6 @@ __all__ = [
     "UploadAnswer",
     "UploadHeaders",
     "UploadLine",
-    "decode_tolerant",
     "join_upload",
     "split_upload",
 ]
@@ -53,7 +52,6 @@ ANSWER_BYTES_MAX = 8_000_000
 REPORT_BYTES_MAX = 2_000_000
 REPORT_GRANTS_MAX = 500
 
-T = TypeVar("T")
 Outcome = Literal["applied", "held", "rejected", "quarantined"]
 
 
@@ -316,28 +314,6 @@ class UploadLine:
 
     entry: bytes
     sealed: bytes | None = None
-
-
-def decode_tolerant(cls: type[T], data: Any) -> T:
-    """Build `cls` as `decode` does, leaving out the fields of a later release. Raises CodecError.
-
-    For questions and answers only: an entry with a field that nobody here knows is kept unread and quarantined.
-    """
-    try:
-        return decode(cls, data)
-    except CodecError:
-        return decode(cls, _known(cls, data))
-
-
-def _known(annotation: Any, data: Any) -> Any:
-    """The same data without unknown fields, wherever a dataclass is expected."""
-    if is_dataclass(annotation) and isinstance(data, dict):
-        hints = get_type_hints(annotation)
-        return {name: _known(hints[name], item) for name, item in data.items() if name in hints}
-    if isinstance(data, list) and get_origin(annotation) is tuple:
-        return [_known(get_args(annotation)[0], item) for item in data]
-    inner = next((argument for argument in get_args(annotation) if is_dataclass(argument)), None)
-    return data if inner is None else _known(inner, data)
 
 
 def join_upload(lines: Iterable[tuple[bytes, str | None, bytes | None]]) -> bytes:

@@ -18,6 +18,7 @@ import httpx
 
 from loyalty_sdk._effects import Effects
 from loyalty_sdk._fake_book import ReversalRecord, SaleRecord
+from loyalty_sdk._fake_codes import read_code
 from loyalty_sdk._fake_counter import Counter
 from loyalty_sdk._fake_feed import EventStream, Feed
 from loyalty_sdk._fake_http import FakeApi, Fault, FaultKind
@@ -31,6 +32,7 @@ from loyalty_sdk.errors import LoyaltyError, ReceiptUnknown, ScanUnreadable
 from loyalty_sdk.ids import uuid7
 from loyalty_sdk.local import DecodeCall, PrintRequest, ReceiptBlockRequest, ReportRequest, ReprintRequest, ScannerCall
 from loyalty_sdk.model import (
+    CodeKind,
     Context,
     EntryMethod,
     Hold,
@@ -83,6 +85,9 @@ class FakeAgent:
     """An agent with its central, in memory. Threads and event loops may share it.
 
     `now` and `random_bytes` are its clock and its source of ids. `offline` takes central away and gives it back.
+
+    Of a code it tells the symbology, and not what it means, for which the agent takes libraries: `kind` is `unknown`
+    and `value` the text, but for the codes that a test puts into `code_kinds` (text without AIM identifier → kind).
     """
 
     def __init__(
@@ -95,10 +100,11 @@ class FakeAgent:
     ) -> None:
         self.token = token
         self.scanner_commands: list[ScannerCommand] = []
+        self.code_kinds: dict[str, CodeKind] = {}
         self._now = now
         self._random_bytes = random_bytes
         self._counter = Counter(programme=programme, now=now, new_id=self._new_id)
-        self._printer = FakePrinter(self._new_id)
+        self._printer = FakePrinter(self._new_id, now)
         self._reports = FakeReports(now)
         self._feeds: defaultdict[str, Feed] = defaultdict(Feed)
         self._api = FakeApi(token, self._handlers(), self._events)
@@ -260,19 +266,26 @@ class FakeAgent:
         entry_method: EntryMethod = "scanned",
         scanner: str = "fake",
     ) -> None:
-        """Let a scanner read a code; `scans()` of the register yields it.
+        """Let a scanner read a code, with an AIM identifier or without; `scans()` of the register yields it.
 
         Here a scan waits until somebody listens; the agent drops it, lest it meets the next customer.
         """
-        scan = Scan(
-            data=data,
+        scan = self._scan(data, entry_method, scanner)
+        self._feed(register).put(_event("scan", scan if symbology is None else replace(scan, symbology=symbology)))
+
+    def _scan(self, text: str, entry_method: EntryMethod, scanner: str = "") -> Scan:
+        code = read_code(text)
+        return Scan(
+            data=code.data,
             entry_method=entry_method,
-            symbology=symbology,
-            raw=data.encode(),
+            symbology=code.symbology,
+            raw=text.encode(),
             scanner=scanner,
             scanned_at=self._now(),
+            kind=self.code_kinds.get(code.data, "unknown"),
+            value=code.data,
+            scan_data_type=code.scan_data_type,
         )
-        self._feed(register).put(_event("scan", scan))
 
     def scanner_status(
         self, state: Literal["online", "offline"], register: str = "1", *, scanner: str = "fake", reason: str = ""
@@ -287,7 +300,10 @@ class FakeAgent:
         self._feed(register).put(_event("printer_status", PrinterStatus.of(printer, status, reason)))
 
     def print_job_ended(self, job: PrintJob, register: str = "1") -> None:
-        """Let a job end as the POS shall see it; the next `events()` of the register yields it."""
+        """Let a job end as the POS shall see it; the next `events()` of the register yields it.
+
+        By itself the fake prints at once and tells of no end, where the agent answers `queued` and tells it here.
+        """
         self._feed(register).put(_event("print_job", job))
 
     def progress_made(self, progress: Progress) -> None:
@@ -317,11 +333,10 @@ class FakeAgent:
         return EventStream(self._feed(name))
 
     def _decode(self, request: DecodeCall) -> Scan:
-        """What the agent tells of the meaning of a code is not here: the kind is `unknown`, the value the text."""
-        data = request.data.strip()
-        if not data:
+        text = request.data.strip()
+        if not text:
             raise ScanUnreadable("the text holds no code; scan again or key it in")
-        return Scan(data=data, entry_method=request.entry_method, raw=data.encode(), value=data, scanned_at=self._now())
+        return self._scan(text, request.entry_method)
 
     def _command_scanner(self, request: ScannerCall) -> ScannerStatus:
         self.scanner_commands.append(request.command)

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 
 from drivers.clock import SystemClock
 from loyalty_sdk.errors import LoyaltyError
+from loyalty_sdk.model import ReceiptKey
 from sync import identity as identities
 from sync.exchange import Exchange
 from sync.host import Host
@@ -42,6 +43,7 @@ from terminal_agent.operations import operations
 from terminal_agent.printers import Printers
 from terminal_agent.printing import Printing
 from terminal_agent.progress import ProgressMeter, tell_progress
+from terminal_agent.receipt_search import receipt_keys
 from terminal_agent.report_file import ReportFile, ReportFileUnusable
 from terminal_agent.reports import Reports
 from terminal_agent.scans import ScanDesk
@@ -89,7 +91,7 @@ async def running_agent(directory: DataDirectory, failpoints: Path | None) -> As
         exchange = _build_exchange(settings, identity, host, store, writer, authorities)
         central = _build_central_line(settings, identity, host, exchange, authorities)
         desk = ScanDesk(MeaningReader(settings.codes.rules()), host.now)
-        devices = _build_devices(settings, directory, desk, hub)
+        devices = _build_devices(settings, directory, desk, hub, store)
         printing = Printing(store=store, printers=devices.printers, new_id=host.new_id)
         meter = ProgressMeter(_monotonic_ms)
         reports = _build_reports(directory, store, printing, devices.printers, host)
@@ -133,8 +135,8 @@ def _open_store(directory: DataDirectory, identity: Identity, host: Host, failpo
 
 def _check_file(store: Store, writer: Writer) -> None:
     """Read the whole journal once after the start; damage that no sale has met yet is mended before one does."""
-    if not store.is_sound():
-        with suppress(LoyaltyError):
+    with suppress(LoyaltyError):  # The agent may end meanwhile, and the journal with it.
+        if not store.is_sound():
             writer.call(report_damage)
 
 
@@ -144,13 +146,21 @@ def _check_texts(printing: Printing) -> None:
         printing.check_texts()
 
 
-def _build_devices(settings: AgentSettings, directory: DataDirectory, desk: ScanDesk, hub: EventHub) -> Devices:
+def _build_devices(
+    settings: AgentSettings, directory: DataDirectory, desk: ScanDesk, hub: EventHub, store: Store
+) -> Devices:
+    def receipt_of(reference: str) -> ReceiptKey | None:
+        with suppress(LoyaltyError, SQLAlchemyError), store.reading() as connection:
+            return receipt_keys(connection, [reference]).get(reference)
+        return None
+
     return Devices.build(
         directory=directory,
         scanners=settings.scanner,
         printers=settings.printer,
         desk=desk,
         hub=hub,
+        receipt_of=receipt_of,
         clock=SystemClock(),
         random=random.SystemRandom().random,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drivers.clock import Clock
-from drivers.errors import SpoolError
+from drivers.errors import DocumentInvalid, SpoolError
+from drivers.printer.document import Logo
 from drivers.printer.events import OnPrinterEvent, PrinterEvent, PrinterStatusEvent, PrintJobEvent
+from drivers.printer.logo import read_logo
 from drivers.printer.printer import Printer
 from drivers.printer.spool import Job, Spool
 from drivers.state import DeviceState
-from loyalty_sdk.model import PrinterStatus
+from loyalty_sdk.model import PrinterStatus, ReceiptKey
 from terminal_agent.data_directory import DataDirectory
 from terminal_agent.events import EventHub
 from terminal_agent.print_jobs import told
@@ -19,7 +21,9 @@ from terminal_agent.scanners import Scanners
 from terminal_agent.scans import ScanDesk
 from terminal_agent.settings import PrinterSection, ScannerSection
 
-__all__ = ["Devices"]
+__all__ = ["Devices", "ReceiptOf"]
+
+ReceiptOf = Callable[[str], ReceiptKey | None]
 
 
 class Devices:
@@ -38,14 +42,20 @@ class Devices:
         printers: tuple[PrinterSection, ...],
         desk: ScanDesk,
         hub: EventHub,
+        receipt_of: ReceiptOf,
         clock: Clock,
         random: Callable[[], float],
     ) -> Devices:
-        """Open the spools and make the devices' threads; a spool that cannot be opened costs its printer only."""
+        """Open the spools and make the devices' threads; a spool that cannot be opened costs its printer only.
+
+        `receipt_of` finds the receipt that a print job's reference names.
+        """
         installed, broken = [], []
         for section in printers:
+            logo, trouble = _logo(section, directory)
+            broken += [trouble] if trouble else []
             try:
-                installed.append(_printer(section, directory, hub, clock, random))
+                installed.append(_printer(section, directory, hub, receipt_of, logo, clock, random))
             except SpoolError as error:
                 broken.append(f"printer {section.name}: {error}")
         installed_scanners = Scanners.build(scanners, desk=desk, hub=hub, clock=clock, random=random)
@@ -65,18 +75,34 @@ class Devices:
             installed.spool.close()
 
 
+def _logo(section: PrinterSection, directory: DataDirectory) -> tuple[Logo | None, str]:
+    """Return the picture above the receipts, or why there is none: receipts are printed without it."""
+    if not section.logo:
+        return None, ""
+    try:
+        return read_logo(directory.path / section.logo, dots_max=section.driver_settings().profile.dots), ""
+    except DocumentInvalid as error:
+        return None, f"printer {section.name} prints no logo: {error}"
+
+
 def _printer(
-    section: PrinterSection, directory: DataDirectory, hub: EventHub, clock: Clock, random: Callable[[], float]
+    section: PrinterSection,
+    directory: DataDirectory,
+    hub: EventHub,
+    receipt_of: ReceiptOf,
+    logo: Logo | None,
+    clock: Clock,
+    random: Callable[[], float],
 ) -> InstalledPrinter:
     spool = Spool(directory.spool(section.name), now=clock.now)
 
     def tell(job: Job) -> None:
-        hub.print_job_ended(section.registers, told(section.name, job))
+        hub.print_job_ended(section.registers, told(section.name, job, receipt_of(job.reference)))
 
     printer = Printer(
         section.driver_settings(), spool, printer_listener(section, spool, hub, tell), clock=clock, random=random
     )
-    return InstalledPrinter(section=section, printer=printer, spool=spool, tell=tell)
+    return InstalledPrinter(section=section, printer=printer, spool=spool, tell=tell, logo=logo)
 
 
 def printer_listener(

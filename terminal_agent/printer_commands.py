@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -122,7 +124,10 @@ def _spool(options: argparse.Namespace) -> int:
                 raise CommandFailed(f"name what to cancel, or --all; waiting: {', '.join(waiting) or 'nothing'}")
             jobs = [till.cancel_print(job) for job in options.jobs or waiting]
     _show_jobs(options, jobs)
-    return 1 if options.action == "cancel" and any(job.state != "failed" for job in jobs) else 0
+    left = [job.job_id for job in jobs if job.state != "failed"] if options.action == "cancel" else []
+    if left:
+        print(f"Not cancelled, for it has left already: {', '.join(left)}", file=sys.stderr)
+    return 1 if left else 0
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,12 +157,14 @@ def _report(options: argparse.Namespace) -> int:
     place = {"store": options.store, "register": options.register, "business_date": options.date}
     with agent_till(options, cashier="report", **place) as till:
         report = till.report(options.kind, number=options.number, printed=options.printed)
+        if report.job is not None:
+            report = replace(report, job=_await_end(till, report.job))
     if options.json:
         print(json.dumps(encode(report), ensure_ascii=False))
     else:
         print("\n".join(report.lines))
         if report.job is not None:
-            print(f"Print job {report.job.job_id} {_TOLD[report.job.state]}.")
+            print(_became(report.job))
     return 0 if report.complete else 1
 
 
@@ -170,14 +177,18 @@ def _await_end(till: Till, job: PrintJob) -> PrintJob:
     return job
 
 
+def _became(job: PrintJob) -> str:
+    reason = f": {job.reason}" if job.reason else ""
+    return f"Print job {job.job_id} {_TOLD[job.state]}{reason}."
+
+
 def _end(options: argparse.Namespace, job: PrintJob, what: str) -> int:
     from loyalty_sdk.codec import encode
 
     if options.json:
         print(json.dumps(encode(job), ensure_ascii=False))
     else:
-        reason = f": {job.reason}" if job.reason else ""
-        print(f"{what}\nPrint job {job.job_id} {_TOLD[job.state]}{reason}.")
+        print(f"{what}\n{_became(job)}")
     return 0 if job.state in ("printed", "sent") else 1
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drivers.errors import DriverError, SpoolError
+from drivers.printer.document import Document, Logo
 from drivers.printer.printer import Printer
 from drivers.printer.profile import PrinterProfile
 from drivers.printer.spool import Job, JobState, Spool
@@ -33,6 +34,7 @@ class InstalledPrinter:
     printer: Printer
     spool: Spool
     tell: Callable[[Job], None] = _tell_nobody
+    logo: Logo | None = None
 
     @property
     def name(self) -> str:
@@ -43,6 +45,10 @@ class InstalledPrinter:
     def profile(self) -> PrinterProfile:
         """What it is able to do."""
         return self.section.driver_settings().profile
+
+    def headed(self, document: Document) -> Document:
+        """Return the document below the printer's logo."""
+        return document if self.logo is None else Document(elements=(self.logo, *document.elements))
 
     def submit(self, reference: str, data: bytes) -> Job:
         """Queue a job, or return the one with this reference. Raises PrinterUnavailable, DocumentInvalid."""

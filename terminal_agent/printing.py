@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -38,8 +38,8 @@ from sync.store import Store
 from terminal_agent.print_jobs import copy_reference, entry_id_of, own_reference, told
 from terminal_agent.print_test import print_test_document
 from terminal_agent.printable import lost_characters, warning_of
-from terminal_agent.printers import JOBS_SHOWN_MAX, InstalledPrinter, Printers
-from terminal_agent.receipt_search import ANY, entries_by_id, latest_receipt, receipt_entry
+from terminal_agent.printers import JOBS_SHOWN_MAX, InstalledPrinter, NamedJob, Printers
+from terminal_agent.receipt_search import ANY, entries_by_id, latest_receipt, receipt_entry, receipt_keys
 from terminal_agent.receipts import Receipt, loyalty_document, receipt_document
 
 __all__ = ["Printing"]
@@ -96,7 +96,10 @@ class Printing:
         entry_id = receipt.result.entry_id
         reference = copy_reference(entry_id, self._new_id()) if request.copy else entry_id
         return await self.print_document(
-            installed, reference, lambda: receipt_document(receipt, copy=request.copy), receipt.key
+            installed,
+            reference,
+            lambda: installed.headed(receipt_document(receipt, copy=request.copy)),
+            receipt.key,
         )
 
     async def print_document(
@@ -142,22 +145,18 @@ class Printing:
 
     async def jobs(self, request: PrintJobsRequest) -> PrintJobs:
         """List the latest jobs of every printer, the newest first, each with the receipt that it prints."""
-        found = (await asyncio.to_thread(self._printers.jobs))[:JOBS_SHOWN_MAX]
-        wanted = {entry_id for named in found if (entry_id := entry_id_of(named.job.reference))}
-        with self._store.reading() as connection:
-            entries = entries_by_id(connection, wanted) if wanted else {}
-        keys = {entry_id: entry.receipt_key for entry_id, entry in entries.items()}
-        return PrintJobs(
-            jobs=tuple(
-                told(named.installed.name, named.job, keys.get(entry_id_of(named.job.reference) or ""))
-                for named in found
-            )
-        )
+        return PrintJobs(jobs=self._told((await asyncio.to_thread(self._printers.jobs))[:JOBS_SHOWN_MAX]))
 
     async def cancel(self, request: CancelPrintRequest) -> PrintJob:
         """Keep a job that waits from being printed; one that has left answers as it is. Raises NotFound."""
         named = await asyncio.to_thread(self._printers.cancel, request.job_id)
-        return told(named.installed.name, named.job)
+        (job,) = self._told([named])
+        return job
+
+    def _told(self, found: Sequence[NamedJob]) -> tuple[PrintJob, ...]:
+        with self._store.reading() as connection:
+            keys = receipt_keys(connection, [named.job.reference for named in found])
+        return tuple(told(named.installed.name, named.job, keys.get(named.job.reference)) for named in found)
 
     def state(self) -> tuple[int, tuple[str, ...]]:
         """Return how many jobs wait, and what is wrong with printers and texts, each with its remedy. May block."""

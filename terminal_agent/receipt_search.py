@@ -10,8 +10,9 @@ from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.errors import ReceiptUnknown
 from loyalty_sdk.model import ReceiptKey
 from sync.journal import entry_at, entry_by_receipt, find_receipt
+from terminal_agent.print_jobs import entry_id_of
 
-__all__ = ["ANY", "entries_by_id", "latest_receipt", "receipt_entry"]
+__all__ = ["ANY", "entries_by_id", "latest_receipt", "receipt_entry", "receipt_keys"]
 
 ANY = "-"
 """How a tool that is no register fills its context: it stands for any store or register."""
@@ -45,8 +46,13 @@ def latest_receipt(connection: Connection, store: str, register: str) -> Entry:
         if key is not None and store in (ANY, key.store) and register in (ANY, key.register):
             return entry
     raise ReceiptUnknown(
-        f"no receipt of store {store}, register {register} is recorded here: check both, or name a receipt"
+        f"no receipt of {_place('store', store)} and {_place('register', register)} is recorded here: check both, or "
+        "name a receipt"
     )
+
+
+def _place(kind: str, name: str) -> str:
+    return f"any {kind}" if name == ANY else f"{kind} {name}"
 
 
 def entries_by_id(connection: Connection, entry_ids: Iterable[str]) -> dict[str, Entry]:
@@ -54,3 +60,11 @@ def entries_by_id(connection: Connection, entry_ids: Iterable[str]) -> dict[str,
     wanted = "[" + ",".join(f'"{entry_id}"' for entry_id in entry_ids if '"' not in entry_id) + "]"
     rows = connection.exec_driver_sql(_BY_ID, (BY_ID_MAX, wanted))
     return {row.id: decode_entry(row.bytes) for row in rows}
+
+
+def receipt_keys(connection: Connection, references: Iterable[str]) -> dict[str, ReceiptKey]:
+    """Return the receipts that print jobs of these references print, as far as the journal holds them."""
+    wanted = {reference: entry_id for reference in references if (entry_id := entry_id_of(reference))}
+    entries = entries_by_id(connection, set(wanted.values())) if wanted else {}
+    found = ((reference, entries.get(entry_id)) for reference, entry_id in wanted.items())
+    return {reference: entry.receipt_key for reference, entry in found if entry and entry.receipt_key}

@@ -24,7 +24,8 @@ def _elements(filed: FiledReport, wording: Wording, *, copy: bool) -> Iterator[E
         yield TextLine(text=wording.words.copy, align=Align.CENTER, bold=True)
     for index, text in enumerate(filed.texts.header):
         yield TextLine(text=text, align=Align.CENTER, bold=index == 0)
-    yield TextLine(text=filed.programme_name, align=Align.CENTER)
+    if filed.programme_name not in filed.texts.header:
+        yield TextLine(text=filed.programme_name, align=Align.CENTER)
     title = words.x if report.number is None else words.z.format(number=report.number)
     yield TextLine(text=title, align=Align.CENTER, bold=True, double_height=True)
     if report.kind == "x":

@@ -29,7 +29,8 @@ KEEP_ALIVE_S = 60
 def serve(directory: DataDirectory, failpoints: Path | None) -> None:
     """Run the agent until SIGTERM or SIGINT. Raises what `running_agent` raises, and OSError for a taken address."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "pyBarcode"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     asyncio.run(_serve(directory, failpoints))
 
 

@@ -188,7 +188,8 @@ class CodesSection:
 class PrinterSection:
     """`[[printer]]`: a receipt printer and the registers that it serves (every register where it is empty).
 
-    What is None is taken from the model (`drivers.printer.models`).
+    What is None is taken from the model (`drivers.printer.models`). `logo` is a picture file, beside agent.toml where
+    its path is relative, that stands above each receipt.
     """
 
     name: str
@@ -204,6 +205,7 @@ class PrinterSection:
     code_page_number: int | None = None
     confirm: ConfirmMethod | None = None
     status: StatusMethod | None = None
+    logo: str = ""
 
     def driver_settings(self) -> PrinterSettings:
         """Return the driver's settings. Raises SettingsInvalid."""

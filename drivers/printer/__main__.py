@@ -77,7 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=9100, help="the TCP port on 127.0.0.1; 0 takes a free one (9100)")
     parser.add_argument("--serial", action="store_true", help="be on a pseudo-terminal instead, whose path is printed")
     parser.add_argument("--star", action="store_true", help="speak Star's commands instead of ESC/POS")
-    parser.add_argument("--columns", type=int, default=42, help="characters on a line (42)")
+    parser.add_argument(
+        "--columns",
+        type=int,
+        default=42,
+        help="characters on a line, as the agent has them: 42 of `generic`, 48 of `epson-tm-t20` and most others (42)",
+    )
     parser.add_argument("--dots", type=int, default=576, help="width of the paper in dots: 576 is 80 mm, 384 is 58 mm")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="keep each receipt as a PNG in this folder")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each receipt")

@@ -48,6 +48,7 @@ _STOP_TIMEOUT_S = 60.0
 _NO_ANSWER = (
     "the printer took the job and did not say that it printed: look at the paper, and print a copy if it is missing"
 )
+_LOST = "the printer was lost while it printed this job: look at the paper, and print a copy if it is missing"
 _NOT_READY = "the printer is connected and does not answer: check its paper and its cover"
 
 
@@ -136,9 +137,16 @@ class Printer:
     def _next_job(self) -> WaitingJob | None:
         """Return the oldest job that somebody still waits for; those before it have failed."""
         while (job := self._spool.next_queued()) is not None and self._is_too_old(job):
-            reason = "the printer was off for too long: print a copy if somebody still waits for it"
-            self._settle(job, JobState.FAILED, reason)
+            self._fail_old(job)
         return job
+
+    def _fail_old(self, job: WaitingJob) -> None:
+        reason = "the printer was off for too long: print a copy if somebody still waits for it"
+        try:
+            self._settle(job, JobState.FAILED, reason)
+        except SpoolError:
+            if not self._was_cancelled(job):
+                raise
 
     def _is_too_old(self, job: WaitingJob) -> bool:
         return (self._clock.now() - job.queued_at).total_seconds() > self._settings.queue_age_s_max
@@ -197,7 +205,7 @@ class Printer:
             session.send(job.data + confirmation.request)
             verdict = self._await_verdict(session, confirmation)
         except Exception as error:
-            reason = str(error) if isinstance(error, DeviceLost) else _NO_ANSWER
+            reason = f"{_LOST}; {error}" if isinstance(error, DeviceLost) else _NO_ANSWER
             self._settle(job, JobState.UNKNOWN, reason)
             raise
         self._settle(job, JobState(verdict.value), _NO_ANSWER if verdict is Verdict.UNKNOWN else "")
@@ -210,11 +218,15 @@ class Printer:
         try:
             self._spool.mark_sent(job.number)
         except SpoolError:
-            found = self._spool.job(job.reference)
-            if found is None or found.state is not JobState.FAILED:
+            if not self._was_cancelled(job):
                 raise
             return False
         return True
+
+    def _was_cancelled(self, job: WaitingJob) -> bool:
+        """Whether somebody ended the job in the very moment in which we took it."""
+        found = self._spool.job(job.reference)
+        return found is not None and found.state is JobState.FAILED
 
     def _await_verdict(self, session: Session, confirmation: Confirmation) -> Verdict:
         if not confirmation.awaits_reply:

@@ -92,8 +92,8 @@ class TcpConnection:
 
     def _lost(self, error: OSError) -> DeviceLost:
         return DeviceLost(
-            f"printer at {self._address} stopped in the middle of a job ({error}): look at the paper, then "
-            "check the printer and its network cable"
+            f"printer at {self._address} does not answer any more ({error}): check that it is switched on, and its "
+            "network cable"
         )
 
     def close(self) -> None:
@@ -180,8 +180,7 @@ class DeviceConnection:
 
     def _lost(self, error: OSError) -> DeviceLost:
         return DeviceLost(
-            f"printer {self._path} stopped in the middle of a job ({error}): look at the paper, then check the "
-            "printer and its cable"
+            f"printer {self._path} stopped working ({error}): check that it is switched on, and its cable"
         )
 
     def close(self) -> None:

@@ -199,6 +199,23 @@ def test_a_job_that_is_cancelled_while_the_printer_is_made_ready_is_not_printed(
     assert bench.states() == [DeviceState.ONLINE]
 
 
+def test_a_job_that_is_cancelled_while_it_grows_too_old_takes_no_printer_away(
+    bench: PrinterBench, receipt: Receipt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.spool.submit("sale-1", receipt("1"))
+    settle = bench.spool.settle
+
+    def cancelled_before(number: int, state: JobState, reason: str = "") -> None:
+        if number == job.number:
+            settle(number, JobState.FAILED, "cancelled")
+        settle(number, state, reason)
+
+    monkeypatch.setattr(bench.spool, "settle", cancelled_before)
+    bench.start(queue_age_s_max=1e-6)
+    wait_until(lambda: bench.states() == [DeviceState.ONLINE], f"the printer to be there, have {bench.events}")
+    assert (bench.jobs(), bench.job("sale-1").reason) == ([], "cancelled")
+
+
 class Recorder:
     """A connection that keeps what is sent, portion by portion."""
 

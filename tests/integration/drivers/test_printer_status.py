@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drivers.printer.document import Cut, Document, TextLine
+from drivers.printer.events import PrinterStatusEvent
 from drivers.printer.models import printer_model
 from drivers.printer.profile import PrinterProfile
 from drivers.printer.render import render_document
@@ -120,6 +121,8 @@ def test_a_printer_that_is_switched_off_is_told_and_found_again(wire: str, timeo
     bench.twin.power_off()
     wait_until(lambda: bench.states()[-1] is DeviceState.OFFLINE, "the printer to go")
     assert printer.conditions == frozenset()
+    lost = next(event for event in reversed(bench.events) if isinstance(event, PrinterStatusEvent))
+    assert not {"job", "paper"} & set(lost.reason.split()), "nothing was being printed"
     bench.twin.set_cover_open(False)
     bench.twin.power_on()
     wait_until(lambda: bench.states()[-1] is DeviceState.ONLINE, "the printer to come back")

@@ -62,7 +62,7 @@ def test_the_pos_hears_of_cover_paper_and_outcomes_and_the_commands_show_them(ta
     assert (job.state, job.printer, job.receipt) == ("queued", "receipt", sale.receipt)
     assert any("cover is open" in warning for warning in till.status().warnings)
     cancelled = till.cancel_print(job)
-    assert (cancelled.state, cancelled.job_id) == ("failed", job.job_id)
+    assert (cancelled.state, cancelled.job_id, cancelled.receipt) == ("failed", job.job_id, sale.receipt)
     assert till.cancel_print(job) == cancelled
     shop.printer.set_cover_open(False)
     await_status("cover_ok", 12)
@@ -83,7 +83,9 @@ def test_the_pos_hears_of_cover_paper_and_outcomes_and_the_commands_show_them(ta
     assert till.status().head_seq == 2, "a copy records nothing"
     ended = heard.get(timeout=60)
     assert isinstance(ended, PrintJob)
-    assert (ended.job_id, ended.state) == (copy["job_id"], "printed")
+    assert (ended.job_id, ended.state, ended.receipt) == (copy["job_id"], "printed", sale.receipt)
+    late = shop.agent.command("spool", "cancel", ended.job_id)
+    assert (late.returncode, f"left already: {ended.job_id}" in late.stderr) == (1, True)
 
     test_page = command(shop, "print-test")
     assert (test_page["content"], test_page["state"]) == ("test", "printed")
@@ -101,7 +103,7 @@ def test_the_pos_hears_of_cover_paper_and_outcomes_and_the_commands_show_them(ta
 
     report = command(shop, "report", "z", "--print", "--date", str(sale.receipt.business_date))
     assert (report["number"], report["sales"], report["points_earned"], report["complete"]) == (1, 1, 10, True)
-    wait_until(lambda: shop.printer.receipts_cut == 3, "the report")
+    assert (report["job"]["state"], shop.printer.receipts_cut) == ("printed", 3), "the command waited for it"
     assert "RELATÓRIO Z DE FIDELIZAÇÃO 1" in shop.printer.receipts()[2]
     again = command(shop, "report", "z", "--print", "--register", "1", "--number", "1")
     assert (again["number"], again["copy"]) == (1, True)

@@ -83,6 +83,10 @@ def test_events_for_others_are_passed_over() -> None:
     assert till_event(ServerEvent("message", "{}")) is None
 
 
+def test_fields_of_a_later_agent_are_left_out() -> None:
+    assert till_event(ServerEvent("scan", '{"data":"4711","angle":90}')) == Scan(data="4711")
+
+
 def test_a_malformed_scan_is_refused_with_its_place() -> None:
     with pytest.raises(CodecError, match=r"scan\.data is missing"):
         till_event(ServerEvent("scan", "{}"))
@@ -137,8 +141,17 @@ def test_the_reason_names_address_and_remedy() -> None:
     assert event.reason == "unix:/a: Connection refused; start it"
 
 
-def test_a_malformed_event_is_said_and_the_stream_opened_again() -> None:
-    seen = steps([STREAM, b"event: scan\ndata: {}\n\n", STREAM, SCAN])
+def test_an_event_that_does_not_read_is_said_and_costs_itself_alone() -> None:
+    seen = steps([STREAM, b'event: scan\ndata: {"data":"1","kind":"of a later release"}\n\n' + SCAN])
+    assert delivered(seen) == ["online", "4711"]
+    told = next(step.event for step in seen if isinstance(step, Deliver))
+    assert isinstance(told, ScannerStatus)
+    assert "scan.kind must be one of" in told.reason
+    assert "same release" in told.reason
+
+
+def test_a_stream_that_does_not_read_is_said_and_opened_again() -> None:
+    seen = steps([STREAM, b"data: " + b"x" * EVENT_BYTES_MAX, STREAM, SCAN])
     assert delivered(seen) == ["offline", "online", "4711"]
 
 

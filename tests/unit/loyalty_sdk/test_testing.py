@@ -379,7 +379,9 @@ def test_training_and_sales_do_not_mix(till: Till) -> None:
 
 def test_a_receipt_is_printed_once_and_copies_say_so(fake: FakeAgent, till: Till) -> None:
     sale = till.record_sale(BASKET, "1", paid(2_300), member=till.identify(CARD))
-    assert till.print_receipt(sale).job_id == till.print_receipt(sale).job_id
+    job = till.print_receipt(sale)
+    assert (job, job.state) == (till.print_receipt(sale), "printed")
+    assert job.ended_at is not None
     till.print_receipt(sale, copy=True)
     assert [printed.copy for printed in fake.printed] == [False, True]
     assert fake.printed[1].text.startswith("*** COPY ***\nsale 1/1 2026-05-01 1\n")
@@ -451,6 +453,18 @@ async def test_who_awaits_scans_is_woken_from_another_thread(fake: FakeAgent) ->
         event = await waiting
     assert isinstance(event, Scan)
     assert event.data == "4711"
+
+
+def test_what_a_keyboard_wedge_types_is_read_as_a_scanner_reads_it(fake: FakeAgent, till: Till) -> None:
+    fake.code_kinds["99001"] = "voucher"
+    fake.scan("]C099001")
+    scanned = next(event for event in till.scans() if isinstance(event, Scan))
+    typed = till.decode(" ]C099001\r", "scanned")
+    for scan in (scanned, typed):
+        assert (scan.data, scan.value, scan.kind, scan.raw) == ("99001", "99001", "voucher", b"]C099001")
+        assert (scan.symbology, scan.scan_data_type) == ("CODE128", 110)
+    assert till.decode("4711").symbology == "UNKNOWN"
+    assert till.identify(f"]Q1{CARD}").state == "known"
 
 
 def test_events_that_nobody_reads_have_a_limit(fake: FakeAgent) -> None:

@@ -180,7 +180,8 @@ def test_the_agent_loads_no_words_tables_or_commands_before_they_are_used() -> N
         "import sys, argparse, json\nfrom terminal_agent import commands\n"
         "try:\n    commands._run(argparse.Namespace(directory='/nonexistent/x', failpoints=None))\n"
         "except commands.CommandFailed:\n    pass\n"
-        "print(json.dumps([name for name in ('babel', 'rich', 'escpos', 'pygments', 'fastapi', 'central_api') "
+        "print(json.dumps([name for name in ('babel', 'rich', 'escpos', 'pygments', 'fastapi', 'central_api', "
+        "'biip', 'phonenumbers', 'stdnum', 'PIL', 'qrcode', 'barcode') "
         "if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

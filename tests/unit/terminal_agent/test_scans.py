@@ -8,6 +8,7 @@ import pytest
 
 from drivers.scanner.events import ScanEvent
 from drivers.scanner.symbology import Symbology
+from loyalty_sdk._fake_codes import IDENTIFIERS, read_code
 from loyalty_sdk.errors import ScanUnreadable
 from loyalty_sdk.local import DecodeCall, IdentifyCall
 from loyalty_sdk.model import GS1Element, Scan
@@ -21,6 +22,13 @@ DESK = ScanDesk(MeaningReader(CodeRules()), lambda: NOW)
 
 def event(data: str, symbology: Symbology, raw: bytes) -> ScanEvent:
     return ScanEvent(scanner="counter", data=data, raw=raw, symbology=symbology, received_at=NOW)
+
+
+@pytest.mark.parametrize("identifier", sorted(IDENTIFIERS))
+async def test_the_fake_agent_strips_aim_identifiers_as_this_one_does(identifier: str) -> None:
+    text = f"{identifier}4006381333931"
+    fake, scan = read_code(text), await DESK.decode(DecodeCall(context=context(), data=text))
+    assert (fake.data, fake.symbology, fake.scan_data_type) == (scan.data, scan.symbology, scan.scan_data_type)
 
 
 def test_a_scan_says_what_it_is_and_keeps_its_bytes() -> None:
