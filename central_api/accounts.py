@@ -6,6 +6,7 @@
     owed ──▶ reserved                     a grant of before a restore, whose points are still to be returned
     offline_loss ──▶ owed                 what a person wrote off
     reserved, redeemed ──▶ owed, available   points that come back to the member
+    available, owed ──▶ redeemed          points that had come back, and go back to their grant instead
     offline_loss ──▶ redeemed ──▶ offline_loss   what a terminal spent beyond its grant, and its undoing
 
 Laws: every movement has points above 0; `available` is never negative, and never positive while something is owed;
@@ -103,6 +104,13 @@ class Account:
     def credit(self, points: int) -> list[Movement]:
         """Give redeemed points back to the member."""
         return self._receive("redeemed", points)
+
+    def take_credit_back(self, points: int) -> list[Movement]:
+        """Undo `credit`: from what is available, the rest becomes owed."""
+        there = min(points, self.available)
+        self.available -= there
+        self.owed += points - there
+        return _movements(Movement("available", "redeemed", there), Movement("owed", "redeemed", points - there))
 
     def _receive(self, source: AccountName, points: int) -> list[Movement]:
         repaid = min(points, self.owed)

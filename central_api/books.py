@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, select, tuple_
 
 from central_api import feed
 from central_api.accounts import Account, Movement
@@ -35,7 +35,7 @@ from central_api.schema import (
     transfers,
 )
 from central_api.shelf import Shelf
-from central_api.statements import insert_missing, insert_rows, upsert_rows
+from central_api.statements import among, given, insert_missing, insert_rows, upsert_rows
 from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.model import ReceiptKey
 from loyalty_sdk.programme import Programme
@@ -46,6 +46,39 @@ __all__ = ["Books"]
 GRANT_FIGURES = ("spent", "released", "overdrawn", "state")
 GRANT_COLUMNS = tuple(field.name for field in fields(Grant))
 SALE_COLUMNS = tuple(field.name for field in fields(Sale) if field.name != "returned")
+RECEIPT_COLUMNS = ("store", "register", "business_date", "series", "number")
+
+
+def _of_member(table: Table) -> ColumnElement[bool]:
+    return (table.c.tenant == members.c.tenant) & (table.c.member_id == members.c.member_id)
+
+
+_ACCOUNTS = (
+    select(
+        members.c.member_id,
+        balances.c.available,
+        balances.c.pending,
+        balances.c.owed,
+        reservations.c.terminal,
+        reservations.c.points,
+    )
+    .join_from(members, balances, _of_member(balances), isouter=True)
+    .join(reservations, _of_member(reservations), isouter=True)
+    .where(given(members.c.tenant), among(members.c.member_id))
+)
+_GRANTS = select(*(grants.c[name] for name in GRANT_COLUMNS)).where(given(grants.c.tenant), among(grants.c.grant_id))
+_SALES = select(*(sales.c[name] for name in SALE_COLUMNS)).where(given(sales.c.tenant), among(sales.c.entry_id))
+_BUYERS = select(sales.c.entry_id, sales.c.member_id).where(given(sales.c.tenant), among(sales.c.entry_id))
+_RETURNED_LINES = select(returned_lines).where(given(returned_lines.c.tenant), among(returned_lines.c.sale_id))
+_GRANT_USES = (
+    select(grant_uses).where(given(grant_uses.c.tenant), among(grant_uses.c.entry_id)).order_by(grant_uses.c.grant_id)
+)
+_RECEIPTS = select(*(receipts.c[name] for name in RECEIPT_COLUMNS), receipts.c.entry_id).where(
+    given(receipts.c.tenant),
+    tuple_(*(receipts.c[name] for name in RECEIPT_COLUMNS)).in_(bindparam("receipts", expanding=True)),
+)
+_ALIASES = select(aliases.c.digest, aliases.c.member_id).where(given(aliases.c.tenant), among(aliases.c.digest))
+_ENTRIES = select(entries.c.id, entries.c.bytes).where(given(entries.c.tenant), among(entries.c.id))
 
 
 class Books:
@@ -119,7 +152,7 @@ class Books:
         self._sales_changed.add(sale.entry_id)
 
     def grants_used(self, entry_id: str, uses: tuple[GrantUsed, ...]) -> None:
-        """Keep how a new sale used its grants."""
+        """Keep how a sale used its grants."""
         self.grant_uses.put(entry_id, uses)
         self._new_uses.add(entry_id)
 
@@ -217,7 +250,7 @@ class Books:
             for key in sorted(self._new_uses)
             for use in self.grant_uses.get(key) or ()
         ]
-        insert_rows(self.connection, grant_uses, uses)
+        upsert_rows(self.connection, grant_uses, uses)
 
     def _row(self, **values: Any) -> dict[str, Any]:
         return {"tenant": self.tenant, **values}
@@ -243,50 +276,29 @@ class Books:
     def _load_accounts(self, member_ids: Sequence[str]) -> Mapping[str, Account]:
         """A member without a row in `balances` has an account of zeros; one that does not exist has none."""
         self._lock_members(member_ids)
-        query = (
-            select(members.c.member_id, balances.c.available, balances.c.pending, balances.c.owed)
-            .join_from(
-                members,
-                balances,
-                (members.c.tenant == balances.c.tenant) & (members.c.member_id == balances.c.member_id),
-                isouter=True,
-            )
-            .where(members.c.tenant == self.tenant, members.c.member_id.in_(member_ids))
-        )
-        found = {
-            row.member_id: Account(available=row.available or 0, pending=row.pending or 0, owed=row.owed or 0)
-            for row in self.connection.execute(query)
-        }
-        held = select(reservations).where(
-            reservations.c.tenant == self.tenant, reservations.c.member_id.in_(list(found))
-        )
-        for row in self.connection.execute(held):
-            found[row.member_id].reserved[row.terminal] = row.points
+        found: dict[str, Account] = {}
+        for row in self._rows(_ACCOUNTS, member_id=member_ids):
+            if row.member_id not in found:
+                account = Account(available=row.available or 0, pending=row.pending or 0, owed=row.owed or 0)
+                found[row.member_id] = account
+            if row.terminal is not None:
+                found[row.member_id].reserved[row.terminal] = row.points
         self._balances_before |= {member_id: account.balance for member_id, account in found.items()}
         return found
 
     def _load_grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
-        query = select(*(grants.c[name] for name in GRANT_COLUMNS)).where(
-            grants.c.tenant == self.tenant, grants.c.grant_id.in_(grant_ids)
-        )
-        return {row.grant_id: Grant(**row._mapping) for row in self.connection.execute(query)}
+        return {row.grant_id: Grant(**row._mapping) for row in self._rows(_GRANTS, grant_id=grant_ids)}
 
     def _load_sales(self, entry_ids: Sequence[str]) -> Mapping[str, Sale]:
-        query = select(*(sales.c[name] for name in SALE_COLUMNS)).where(
-            sales.c.tenant == self.tenant, sales.c.entry_id.in_(entry_ids)
-        )
-        found = {row.entry_id: Sale(**row._mapping) for row in self.connection.execute(query)}
-        lines = select(returned_lines).where(
-            returned_lines.c.tenant == self.tenant, returned_lines.c.sale_id.in_(list(found))
-        )
-        for row in self.connection.execute(lines):
-            found[row.sale_id].returned[row.line] = Decimal(row.quantity)
+        found = {row.entry_id: Sale(**row._mapping) for row in self._rows(_SALES, entry_id=entry_ids)}
+        if found:
+            for row in self._rows(_RETURNED_LINES, sale_id=list(found)):
+                found[row.sale_id].returned[row.line] = Decimal(row.quantity)
         return found
 
     def _load_grant_uses(self, entry_ids: Sequence[str]) -> Mapping[str, tuple[GrantUsed, ...]]:
-        query = select(grant_uses).where(grant_uses.c.tenant == self.tenant, grant_uses.c.entry_id.in_(entry_ids))
         found: dict[str, tuple[GrantUsed, ...]] = {}
-        for row in self.connection.execute(query.order_by(grant_uses.c.grant_id)):
+        for row in self._rows(_GRANT_USES, entry_id=entry_ids):
             use = GrantUsed(grant_id=row.grant_id, points=row.points, overdrawn=row.overdrawn)
             found[row.entry_id] = (*found.get(row.entry_id, ()), use)
         return found
@@ -296,38 +308,23 @@ class Books:
         found = Shelf(self._load_receipts)
         found.fetch(keys)
         by_entry = {entry_id: key for key, entry_id in found.items()}
-        query = select(sales.c.entry_id, sales.c.member_id).where(
-            sales.c.tenant == self.tenant, sales.c.entry_id.in_(list(by_entry))
-        )
-        return {by_entry[row.entry_id]: (row.entry_id, row.member_id) for row in self.connection.execute(query)}
+        rows = self._rows(_BUYERS, entry_id=list(by_entry)) if by_entry else ()
+        return {by_entry[row.entry_id]: (row.entry_id, row.member_id) for row in rows}
 
     def _load_receipts(self, keys: Sequence[ReceiptKey]) -> Mapping[ReceiptKey, str]:
-        columns = (
-            receipts.c.store,
-            receipts.c.register,
-            receipts.c.business_date,
-            receipts.c.series,
-            receipts.c.number,
-        )
         wanted = {_receipt_values(key): key for key in keys}
-        where: ColumnElement[bool] = tuple_(*columns).in_(list(wanted))
-        query = select(*columns, receipts.c.entry_id).where(receipts.c.tenant == self.tenant, where)
-        return {
-            wanted[(row[0], row[1], row[2], row[3], row[4])]: row.entry_id for row in self.connection.execute(query)
-        }
+        rows = self._rows(_RECEIPTS, receipts=list(wanted))
+        return {wanted[(row[0], row[1], row[2], row[3], row[4])]: row.entry_id for row in rows}
 
     def _load_aliases(self, digests: Sequence[str]) -> Mapping[str, str]:
-        query = select(aliases.c.digest, aliases.c.member_id).where(
-            aliases.c.tenant == self.tenant, aliases.c.digest.in_(digests)
-        )
-        return {row.digest: row.member_id for row in self.connection.execute(query)}
+        return {row.digest: row.member_id for row in self._rows(_ALIASES, digest=digests)} if digests else {}
 
     def _load_entries(self, entry_ids: Sequence[str]) -> Mapping[str, Entry]:
         """Only entries that can be read have an id."""
-        query = select(entries.c.id, entries.c.bytes).where(
-            entries.c.tenant == self.tenant, entries.c.id.in_(entry_ids)
-        )
-        return {row.id: decode_entry(row.bytes) for row in self.connection.execute(query)}
+        return {row.id: decode_entry(row.bytes) for row in self._rows(_ENTRIES, id=entry_ids)}
+
+    def _rows(self, statement: Select[Any], **values: Any) -> Iterable[Any]:
+        return self.connection.execute(statement, self._row(**values))
 
 
 def _members_named(read: Sequence[Entry]) -> list[str]:

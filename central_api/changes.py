@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from central_api.capabilities import Capabilities
 from central_api.installation import epoch_of
@@ -14,6 +14,7 @@ from central_api.problems import refuse
 from central_api.programmes import version_in_force
 from central_api.schema import changes, grants
 from central_api.snapshots import snapshots_for
+from central_api.statements import among, given
 from central_api.terminals import Terminal
 from loyalty_sdk.codec import INTEGER_MAX
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, SignedDocument
@@ -21,6 +22,18 @@ from loyalty_sdk.protocol import ChangesPage, EntryOutcome, SignedDocument
 __all__ = ["changes_page"]
 
 CURSOR_DIGITS_MAX = 15
+
+_CHANGES = (
+    select(changes.c.number, changes.c.what, changes.c.key)
+    .where(given(changes.c.tenant, changes.c.terminal), changes.c.number > bindparam("after"))
+    .order_by(changes.c.number)
+    .limit(bindparam("count"))
+)
+_GRANTS = (
+    select(grants.c.document, grants.c.key_id, grants.c.signature)
+    .where(given(grants.c.tenant), among(grants.c.grant_id), grants.c.state == "open")
+    .order_by(grants.c.grant_id)
+)
 
 
 def changes_page(
@@ -53,17 +66,8 @@ def _number(cursor: str) -> int:
 
 
 def _rows(connection: Connection, terminal: Terminal, after: int, limit: int) -> list[Row[Any]]:
-    query = (
-        select(changes.c.number, changes.c.what, changes.c.key)
-        .where(
-            changes.c.tenant == terminal.tenant,
-            changes.c.terminal == terminal.terminal,
-            changes.c.number > after,
-        )
-        .order_by(changes.c.number)
-        .limit(limit)
-    )
-    return list(connection.execute(query))
+    values = {"tenant": terminal.tenant, "terminal": terminal.terminal, "after": after, "count": limit}
+    return list(connection.execute(_CHANGES, values))
 
 
 def _outcomes(connection: Connection, terminal: Terminal, journal: str, page: Sequence[Row[Any]]) -> list[EntryOutcome]:
@@ -79,9 +83,7 @@ def _outcomes(connection: Connection, terminal: Terminal, journal: str, page: Se
 def _grants(connection: Connection, terminal: Terminal, page: Sequence[Row[Any]]) -> list[SignedDocument]:
     """The grants that are still open, oldest first; the limit of a page keeps them below a query's limit of keys."""
     wanted = [row.key for row in page if row.what == "grant"]
-    query = (
-        select(grants.c.document, grants.c.key_id, grants.c.signature)
-        .where(grants.c.tenant == terminal.tenant, grants.c.grant_id.in_(wanted), grants.c.state == "open")
-        .order_by(grants.c.grant_id)
-    )
-    return [SignedDocument(**row._mapping) for row in connection.execute(query)] if wanted else []
+    if not wanted:
+        return []
+    found = connection.execute(_GRANTS, {"tenant": terminal.tenant, "grant_id": wanted})
+    return [SignedDocument(**row._mapping) for row in found]

@@ -187,7 +187,7 @@ def _add_recovery(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _command(
         group,
         "show",
-        "show which terminals are still waited for, and what is lost for good",
+        "show which terminals are still waited for, what is lost for good, and claims that wait for a person",
         "loyalty-central recovery show",
     )
     _command(

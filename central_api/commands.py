@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from central_api import epochs, members, programmes, quarantine, recovery, terminals
+from central_api import claims, epochs, members, programmes, quarantine, recovery, terminals
 from central_api.bootstrap import AddressTaken, Central, initialise, migrate_database, open_central, serve
 from central_api.database import DatabaseUnusable, address_of, shown
 from central_api.installation import epoch_of, tenant_names
@@ -294,27 +294,32 @@ async def _quarantine_judge(options: Options, central: Central, tenant: str) -> 
 
 
 async def _recovery_show(options: Options, central: Central, tenant: str) -> None:
-    def work(connection: Connection) -> tuple[str, list[Any], list[Any]]:
+    def work(connection: Connection) -> tuple[str, list[Any], list[Any], list[claims.Claim]]:
         found = epochs.recovery_rows(connection, tenant), recovery.gap_rows(connection, tenant)
-        return epoch_of(connection), *found
+        return epoch_of(connection), *found, claims.claims_of(connection, tenant)
 
-    epoch, returning, lacking = await central.database.read(work)
+    epoch, returning, lacking, claimed = await central.database.read(work)
     columns = ("terminal", "state", "journal", "needed_seq", "reported_at")
     terminals_shown = [{name: getattr(row, name) for name in columns} for row in returning]
     gap_columns = ("terminal", "journal", "first_seq", "last_seq", "recorded_at")
     gaps_shown = [{name: getattr(row, name) for name in gap_columns} for row in lacking]
     recovering = any(row.state in ("waiting", "returning") for row in returning)
     if options.json:
-        print_json({"epoch": epoch, "recovering": recovering, "terminals": terminals_shown, "gaps": gaps_shown})
+        shown = {"terminals": terminals_shown, "gaps": gaps_shown, "claims": claimed}
+        print_json({"epoch": epoch, "recovering": recovering, **shown})
         return
     print(f"epoch {epoch}: {'recovering, nothing is granted' if recovering else 'nobody is waited for'}")
     print_table("terminals", terminals_shown, columns)
     print_table("gaps", gaps_shown, gap_columns)
+    claim_columns = ("terminal", "says", "at")
+    print_table("claims", [{name: getattr(one, name) for name in claim_columns} for one in claimed], claim_columns)
+    if claimed:
+        print("if central was restored, confirm it: loyalty-central recovery begin; if not, look at these terminals")
 
 
 async def _recovery_begin(options: Options, central: Central, tenant: str) -> None:
     epoch = await central.database.write(
-        lambda connection: epochs.begin_epoch(connection, central.capabilities, "begun by command")
+        lambda connection: claims.begin_and_settle(connection, central.capabilities, "begun by command")
     )
     if options.json:
         print_json({"epoch": epoch})

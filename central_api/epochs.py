@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from central_api.capabilities import Capabilities
 from central_api.installation import epoch_of
 from central_api.schema import epochs, meta, recoveries, terminals
-from central_api.statements import insert_missing, insert_rows
+from central_api.statements import given, insert_missing, insert_rows
 
 __all__ = [
     "begin_epoch",
@@ -30,6 +30,19 @@ __all__ = [
 
 # A terminal that was revoked may deliver, but nobody waits for it.
 AWAITED = "enrolled"
+
+_AWAITED = (
+    select(recoveries.c.terminal)
+    .where(given(recoveries.c.tenant), recoveries.c.state.in_(("waiting", "returning")))
+    .limit(1)
+)
+_COMPLETE = (
+    update(recoveries)
+    .where(recoveries.c.tenant == bindparam("of_tenant"), recoveries.c.terminal == bindparam("of_terminal"))
+    .where(recoveries.c.journal == bindparam("of_journal"), recoveries.c.needed_seq <= bindparam("watermark"))
+    .where(recoveries.c.state == "returning")
+    .values(state="complete")
+)
 
 
 def begin_epoch(connection: Connection, capabilities: Capabilities, cause: str) -> str:
@@ -63,10 +76,7 @@ def is_known_epoch(connection: Connection, epoch: str) -> bool:
 
 def is_recovering(connection: Connection, tenant: str) -> bool:
     """Say whether a tenant's terminals are still waited for."""
-    query = select(recoveries.c.terminal).where(
-        recoveries.c.tenant == tenant, recoveries.c.state.in_(("waiting", "returning"))
-    )
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.execute(_AWAITED, {"tenant": tenant}).first() is not None
 
 
 def is_overridden(connection: Connection, tenant: str, terminal: str) -> bool:
@@ -90,16 +100,8 @@ def note_report(
 
 def note_returned(connection: Connection, tenant: str, terminal: str, journal: str, watermark: int) -> None:
     """Note up to which entry central holds a terminal's journal."""
-    complete = (
-        _of(tenant, terminal)
-        .where(
-            recoveries.c.state == "returning",
-            recoveries.c.journal == journal,
-            recoveries.c.needed_seq <= watermark,
-        )
-        .values(state="complete")
-    )
-    connection.execute(complete)
+    values = {"of_tenant": tenant, "of_terminal": terminal, "of_journal": journal, "watermark": watermark}
+    connection.execute(_COMPLETE, values)
 
 
 def recovery_row(connection: Connection, tenant: str, terminal: str) -> Row[Any] | None:

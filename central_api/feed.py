@@ -13,21 +13,33 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from central_api.schema import changes, feeds, interest, members
 from central_api.shelf import KEYS_PER_QUERY_MAX
-from central_api.statements import insert_missing, upsert_rows
+from central_api.statements import among, given, insert_missing, upsert_rows
 
 __all__ = ["entries_judged_again", "grant_issued", "grants_wanted_back", "members_changed"]
+
+_RAISE_REVISION = (
+    update(members)
+    .where(members.c.tenant == bindparam("of_tenant"), members.c.member_id == bindparam("changed"))
+    .values(revision=members.c.revision + 1)
+)
+_INTERESTED = (
+    select(interest.c.terminal, interest.c.member_id)
+    .where(given(interest.c.tenant), among(interest.c.member_id))
+    .order_by(interest.c.member_id, interest.c.terminal)
+)
+_FEEDS = (
+    select(feeds.c.terminal, feeds.c.number)
+    .where(given(feeds.c.tenant), among(feeds.c.terminal))
+    .order_by(feeds.c.terminal)
+    .with_for_update()
+)
 
 
 def members_changed(connection: Connection, tenant: str, member_ids: Sequence[str]) -> None:
     """Raise the members' revisions, and tell the terminals that want to hear of them."""
     if not member_ids:
         return
-    connection.execute(
-        update(members)
-        .where(members.c.tenant == tenant, members.c.member_id == bindparam("changed"))
-        .values(revision=members.c.revision + 1),
-        [{"changed": member_id} for member_id in member_ids],
-    )
+    connection.execute(_RAISE_REVISION, [{"of_tenant": tenant, "changed": member_id} for member_id in member_ids])
     _tell(connection, tenant, "snapshot", _interested(connection, tenant, member_ids))
 
 
@@ -50,12 +62,8 @@ def _interested(connection: Connection, tenant: str, member_ids: Sequence[str]) 
     found: list[tuple[str, str]] = []
     for start in range(0, len(member_ids), KEYS_PER_QUERY_MAX):
         part = member_ids[start : start + KEYS_PER_QUERY_MAX]
-        query = (
-            select(interest.c.terminal, interest.c.member_id)
-            .where(interest.c.tenant == tenant, interest.c.member_id.in_(part))
-            .order_by(interest.c.member_id, interest.c.terminal)
-        )
-        found += [(row.terminal, row.member_id) for row in connection.execute(query)]
+        rows = connection.execute(_INTERESTED, {"tenant": tenant, "member_id": part})
+        found += [(row.terminal, row.member_id) for row in rows]
     return found
 
 
@@ -77,15 +85,10 @@ def _locked_feeds(connection: Connection, tenant: str, terminals: Sequence[str])
     found: dict[str, int] = {}
     for start in range(0, len(terminals), KEYS_PER_QUERY_MAX):
         part = terminals[start : start + KEYS_PER_QUERY_MAX]
-        query = (
-            select(feeds.c.terminal, feeds.c.number)
-            .where(feeds.c.tenant == tenant, feeds.c.terminal.in_(part))
-            .order_by(feeds.c.terminal)
-            .with_for_update()
-        )
-        held = {row.terminal: row.number for row in connection.execute(query)}
+        these = {"tenant": tenant, "terminal": part}
+        held = {row.terminal: row.number for row in connection.execute(_FEEDS, these)}
         if missing := [terminal for terminal in part if terminal not in held]:
             insert_missing(connection, feeds, [{"tenant": tenant, "terminal": terminal} for terminal in missing])
-            held = {row.terminal: row.number for row in connection.execute(query)}
+            held = {row.terminal: row.number for row in connection.execute(_FEEDS, these)}
         found |= held
     return found

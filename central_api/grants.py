@@ -17,12 +17,22 @@ from central_api.programmes import programme_in_force
 from central_api.records import Grant
 from central_api.schema import grants
 from central_api.snapshots import snapshots_for
+from central_api.statements import given
 from central_api.terminals import Terminal, recall_grants
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.programme import OfflineCaps
 from loyalty_sdk.protocol import GrantDocument, GrantRequest, IdentifyRequest, MemberAnswer, SignedDocument
 
 __all__ = ["identify_member", "issue_exact_grant", "open_grants"]
+
+_OPEN = (
+    select(*(grants.c[name] for name in GRANT_COLUMNS))
+    .where(given(grants.c.tenant, grants.c.member_id, grants.c.terminal), grants.c.state == "open")
+    .order_by(grants.c.issued_at, grants.c.grant_id)
+)
+_OF_REDEMPTION = select(grants.c.terminal, grants.c.member_id, grants.c.points_wanted).where(
+    given(grants.c.tenant, grants.c.redemption_id)
+)
 
 
 def identify_member(
@@ -33,9 +43,11 @@ def identify_member(
     if member_id is None:
         raise refuse("alias-unknown", "no member has this card, code or number; register it, or go on without")
     note_interest(connection, terminal, member_id)
-    if request.grant_ahead and not is_recovering(connection, terminal.tenant):
-        _grant_ahead(connection, capabilities, terminal, member_id)
-    return _answer(connection, capabilities, terminal, request.journal, member_id)
+    found = open_grants(connection, terminal, member_id)
+    granting = request.grant_ahead and not is_recovering(connection, terminal.tenant)
+    if granting and _grant_ahead(connection, capabilities, terminal, member_id, found):
+        found = open_grants(connection, terminal, member_id)
+    return _answer(connection, capabilities, terminal, request.journal, member_id, found)
 
 
 def issue_exact_grant(
@@ -67,7 +79,8 @@ def issue_exact_grant(
             connection, books, capabilities, terminal, _caps(connection, terminal), request.member_id, points, request
         )
         books.write()
-    return _answer(connection, capabilities, terminal, request.journal, request.member_id)
+    found = open_grants(connection, terminal, request.member_id)
+    return _answer(connection, capabilities, terminal, request.journal, request.member_id, found)
 
 
 def _check_not_recovering(connection: Connection, terminal: Terminal) -> None:
@@ -82,31 +95,29 @@ def _check_not_recovering(connection: Connection, terminal: Terminal) -> None:
 
 def open_grants(connection: Connection, terminal: Terminal, member_id: str) -> list[Grant]:
     """Return the grants of a member that are open at this terminal, oldest first."""
-    query = (
-        select(*(grants.c[name] for name in GRANT_COLUMNS))
-        .where(
-            grants.c.tenant == terminal.tenant,
-            grants.c.member_id == member_id,
-            grants.c.terminal == terminal.terminal,
-            grants.c.state == "open",
-        )
-        .order_by(grants.c.issued_at, grants.c.grant_id)
-    )
-    return [Grant(**row._mapping) for row in connection.execute(query)]
+    values = {"tenant": terminal.tenant, "member_id": member_id, "terminal": terminal.terminal}
+    return [Grant(**row._mapping) for row in connection.execute(_OPEN, values)]
 
 
-def _grant_ahead(connection: Connection, capabilities: Capabilities, terminal: Terminal, member_id: str) -> None:
-    """Fill up what lies ahead at this terminal to the programme's cap, as far as the member's points go."""
+def _grant_ahead(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, member_id: str, found: Sequence[Grant]
+) -> bool:
+    """Fill up what lies ahead at this terminal to the programme's cap, as far as the member's points go.
+
+    Returns whether there was anything to give.
+    """
     caps = _caps(connection, terminal)
-    missing = caps.grant_ahead_points_max - _free_ahead(capabilities, open_grants(connection, terminal, member_id))
+    missing = caps.grant_ahead_points_max - _free_ahead(capabilities, found)
     if missing < 1:
-        return
+        return False
     books = Books(connection, terminal.tenant, capabilities.now())
     account = books.accounts.get(member_id)
     points = min(missing, account.available) if account is not None else 0
-    if points >= 1:
-        _issue(connection, books, capabilities, terminal, caps, member_id, points, None)
-        books.write()
+    if points < 1:
+        return False
+    _issue(connection, books, capabilities, terminal, caps, member_id, points, None)
+    books.write()
+    return True
 
 
 def _free_ahead(capabilities: Capabilities, found: Sequence[Grant]) -> int:
@@ -116,8 +127,8 @@ def _free_ahead(capabilities: Capabilities, found: Sequence[Grant]) -> int:
 
 
 def _issued_before(connection: Connection, terminal: Terminal, request: GrantRequest) -> bool:
-    query = select(grants).where(grants.c.tenant == terminal.tenant, grants.c.redemption_id == request.redemption_id)
-    row = connection.execute(query).first()
+    values = {"tenant": terminal.tenant, "redemption_id": request.redemption_id}
+    row = connection.execute(_OF_REDEMPTION, values).first()
     if row is None:
         return False
     # points_min is left out: what else lies at the terminal may have changed between a lost answer and the retry.
@@ -184,10 +195,14 @@ def _caps(connection: Connection, terminal: Terminal) -> OfflineCaps:
 
 
 def _answer(
-    connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, member_id: str
+    connection: Connection,
+    capabilities: Capabilities,
+    terminal: Terminal,
+    journal: str,
+    member_id: str,
+    found: Sequence[Grant],
 ) -> MemberAnswer:
     (snapshot,) = snapshots_for(connection, capabilities, terminal, journal, (member_id,))
-    found = open_grants(connection, terminal, member_id)
     signed = (
         SignedDocument(document=grant.document, key_id=grant.key_id, signature=grant.signature) for grant in found
     )

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from central_api.database import DatabaseUnusable
 from central_api.problems import Problem, Refused, refuse
-from loyalty_sdk.codec import CodecError, dumps, loads
-from loyalty_sdk.protocol import UploadHeaders, decode_tolerant
+from loyalty_sdk.codec import CodecError, decode_tolerant, dumps, loads
+from loyalty_sdk.protocol import UploadHeaders
 
 __all__ = [
     "JSON_BODY_BYTES_MAX",

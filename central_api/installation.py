@@ -14,6 +14,8 @@ __all__ = ["epoch_of", "install", "tenant_names"]
 
 NAME_LENGTH_MAX = 64
 
+_EPOCH = select(meta.c.value).where(meta.c.name == "epoch")
+
 
 def install(connection: Connection, capabilities: Capabilities, tenant: str) -> bool:
     """Create what is missing: tables, epoch, tenant. Returns whether anything was. Raises Refused for a bad name."""
@@ -35,7 +37,7 @@ def install(connection: Connection, capabilities: Capabilities, tenant: str) -> 
 
 def epoch_of(connection: Connection) -> str:
     """Return the epoch: one life of this database."""
-    epoch: str = connection.execute(select(meta.c.value).where(meta.c.name == "epoch")).scalar_one()
+    epoch: str = connection.execute(_EPOCH).scalar_one()
     return epoch
 
 

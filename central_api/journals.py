@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from central_api.capabilities import Capabilities
 from central_api.installation import epoch_of
 from central_api.schema import entries, journals
+from central_api.statements import given
 from central_api.terminals import Terminal
 from loyalty_sdk.protocol import EntryOutcome, EntryPage, EntryRecord, JournalView
 
-__all__ = ["entry_outcomes", "entry_page", "hash_at", "journal_row", "journal_view", "watermark_of"]
+__all__ = [
+    "entry_outcomes",
+    "entry_page",
+    "hash_at",
+    "hashes_between",
+    "journal_row",
+    "journal_view",
+    "watermark_of",
+]
+
+_JOURNAL = select(journals).where(given(journals.c.tenant, journals.c.terminal, journals.c.journal))
+_ENTRIES = (
+    select(
+        entries.c.seq,
+        entries.c.id,
+        entries.c.id_claimed,
+        entries.c.hash,
+        entries.c.outcome,
+        entries.c.reason,
+        entries.c.points,
+    )
+    .where(given(entries.c.tenant, entries.c.terminal, entries.c.journal))
+    .where(entries.c.seq.between(bindparam("first_seq"), bindparam("last_seq")))
+    .order_by(entries.c.seq)
+)
 
 
 def journal_row(connection: Connection, terminal: Terminal, journal: str) -> Row[Any] | None:
     """Return the journal's row, None before its first upload."""
-    query = select(journals).where(
-        journals.c.tenant == terminal.tenant,
-        journals.c.terminal == terminal.terminal,
-        journals.c.journal == journal,
-    )
-    return connection.execute(query).first()
+    return connection.execute(_JOURNAL, _values(terminal, journal)).first()
 
 
 def watermark_of(connection: Connection, terminal: Terminal, journal: str) -> tuple[int, bytes]:
@@ -69,20 +89,20 @@ def entry_outcomes(
 
 def hash_at(connection: Connection, terminal: Terminal, journal: str, seq: int) -> bytes | None:
     """Return the chain hash of one entry, None where central does not have it."""
-    row = next(iter(_rows(connection, terminal, journal, seq, seq)), None)
-    return None if row is None else bytes(row.hash)
+    return next(iter(hashes_between(connection, terminal, journal, seq, seq)), None)
+
+
+def hashes_between(
+    connection: Connection, terminal: Terminal, journal: str, first_seq: int, last_seq: int
+) -> list[bytes]:
+    """Return the chain hashes of the entries that central has of these, in order."""
+    return [bytes(row.hash) for row in _rows(connection, terminal, journal, first_seq, last_seq)]
 
 
 def _rows(connection: Connection, terminal: Terminal, journal: str, first_seq: int, last_seq: int) -> list[Row[Any]]:
-    columns = (entries.c.seq, entries.c.id, entries.c.id_claimed, entries.c.hash)
-    query = (
-        select(*columns, entries.c.outcome, entries.c.reason, entries.c.points)
-        .where(
-            entries.c.tenant == terminal.tenant,
-            entries.c.terminal == terminal.terminal,
-            entries.c.journal == journal,
-            entries.c.seq.between(first_seq, last_seq),
-        )
-        .order_by(entries.c.seq)
-    )
-    return list(connection.execute(query))
+    values = _values(terminal, journal) | {"first_seq": first_seq, "last_seq": last_seq}
+    return list(connection.execute(_ENTRIES, values))
+
+
+def _values(terminal: Terminal, journal: str) -> dict[str, Any]:
+    return {"tenant": terminal.tenant, "terminal": terminal.terminal, "journal": journal}

@@ -25,7 +25,10 @@ def judge_release(matter: Matter) -> Verdict:
 
 
 def judge_grant_closed(matter: Matter) -> Verdict:
-    """Take back what the terminal gives back; what stays reserved is for holds that are still open there."""
+    """Take back what the terminal gives back; what stays reserved is for holds that are still open there.
+
+    A terminal whose disk was restored does not know what its life before spent, and gives back more than is left.
+    """
     body = matter.entry.body
     if not isinstance(body, GrantClosedBody):
         raise Unfit("quarantined", "body-differs")
@@ -34,11 +37,13 @@ def judge_grant_closed(matter: Matter) -> Verdict:
         raise Unfit("quarantined", "grant-misplaced")
     if grant.state == "closed":
         raise Unfit("rejected", "grant-closed-twice")
-    if not 0 <= body.points <= grant.reserved:
-        raise Unfit("quarantined", f"points-differ: {body.points}, but {grant.reserved} are reserved")
+    if body.points < 0:
+        raise Unfit("quarantined", "grants-differ")
+    left = min(body.points, grant.reserved)
     grant.state = "closed"
-    _release(matter, grant, body.points, f"grant-closed-{body.reason}")
-    return Verdict(outcome="applied", points=0, member_id=body.member_id)
+    _release(matter, grant, left, f"grant-closed-{body.reason}")
+    reason = "" if left == body.points else f"points-differ: {body.points}, but {left} were reserved"
+    return Verdict(outcome="applied", reason=reason, points=0, member_id=body.member_id)
 
 
 def _release(matter: Matter, grant: Grant, points: int, reason: str) -> None:

@@ -2,21 +2,24 @@
 
 A linked return counts cumulatively: its points are what has come back in all after it, less what had come back before.
 So the parts of a full return sum to exactly what the sale earned and redeemed, whichever terminal took them.
+
+The money was paid out before central hears of it. A reversal that names more than is left, because a part came back in
+another shop meanwhile, counts for what is left and is flagged `returned-before`; one that finds nothing is rejected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from central_api.accounts import loss_undone
+from central_api.accounts import loss, loss_undone
 from central_api.awaited import waits_for_receipt
 from central_api.matter import POINTS_MAX, Matter
 from central_api.records import GrantUsed, Sale, Unfit, Verdict
 from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import ReversalBody, SaleBody
-from loyalty_sdk.model import ReceiptKey
+from loyalty_sdk.model import ReceiptKey, ReturnLine
 from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned
 
 __all__ = ["judge_reversal"]
@@ -66,22 +69,24 @@ def _judge_linked(matter: Matter, body: ReversalBody) -> Verdict:
     if body.original is None or body.basket is not None:
         raise Unfit("quarantined", "body-differs")
     sale, sold = _original(matter, body.original)
-    change = _change(matter, body, sale, sold)
-    uses = matter.books.grant_uses.get(sale.entry_id) or ()
+    restores = _restores_grants(matter, body, sale)
+    change = _change(matter, body, sale, sold, restores=restores)
     balance_before = matter.account(sale.member_id).balance if sale.member_id else 0
     if sale.member_id is not None:
         matter.books.wants(sale.member_id, matter.entry.terminal)
-        if body.kind == "void" and matter.entry.journal == sale.journal and matter.entry.terminal == sale.terminal:
-            _restore(matter, sale.member_id, uses)
+        if restores:
+            _uncredit(matter, sale, sale.member_id)
+            _restore(matter, sale, sale.member_id)
         else:
             _credit(matter, sale, sale.member_id, change.points.credited)
         _debit(matter, sale.member_id, change.points.debited)
+    reason = _flag(body, change, sale.returned)
     sale.returned = dict(change.returned)
     sale.points_debited += change.points.debited
     sale.points_credited += change.points.credited
     matter.books.sale_changed(sale)
     points = matter.account(sale.member_id).balance - balance_before if sale.member_id else None
-    return Verdict(outcome="applied", reason=_correction(body, change.points), points=points, member_id=sale.member_id)
+    return Verdict(outcome="applied", reason=reason, points=points, member_id=sale.member_id)
 
 
 def _original(matter: Matter, key: ReceiptKey) -> tuple[Sale, SaleBody]:
@@ -96,8 +101,18 @@ def _original(matter: Matter, key: ReceiptKey) -> tuple[Sale, SaleBody]:
     return sale, entry.body
 
 
-def _change(matter: Matter, body: ReversalBody, sale: Sale, sold: SaleBody) -> _Return:
+def _restores_grants(matter: Matter, body: ReversalBody, sale: Sale) -> bool:
+    """Whether this is the void that gives the sale's grants their points again; the terminal has done so already."""
+    if body.kind != "void" or (matter.entry.terminal, matter.entry.journal) != (sale.terminal, sale.journal):
+        return False
+    uses = matter.books.grant_uses.get(sale.entry_id) or ()
+    return any(use.points or use.overdrawn for use in uses)
+
+
+def _change(matter: Matter, body: ReversalBody, sale: Sale, sold: SaleBody, *, restores: bool) -> _Return:
     returned = _returned_after(body, sale.returned, sold.basket)
+    if returned == sale.returned and (returned or body.lines is not None) and not restores:
+        raise Unfit("rejected", "returned-before" if body.kind == "void" else "returned-more-than-sold")
     if sale.programme_version is None or sale.member_id is None:
         return _Return(returned, NOTHING)
     programme = matter.books.programmes.get(sale.programme_version)
@@ -111,28 +126,31 @@ def _change(matter: Matter, body: ReversalBody, sale: Sale, sold: SaleBody) -> _
 
 
 def _returned_after(body: ReversalBody, before: Mapping[int, Decimal], basket: Basket) -> dict[int, Decimal]:
-    """What has come back of each line after this return. Raises Unfit where that is more than was sold.
+    """What has come back of each line after this return: never more than was sold.
 
     Lines with a negative quantity are articles that came back in the sale itself: they do not come back again.
     """
-    if body.kind == "void" and before:
-        raise Unfit("rejected", "returned-before")
     sold = {number: line.quantity for number, line in enumerate(basket.lines, start=1) if line.quantity > 0}
     if body.kind == "void" or body.lines is None:
-        if before == sold and sold:
-            raise Unfit("rejected", "returned-more-than-sold")
         return sold
     after = dict(before)
     for line in body.lines:
-        after[line.line] = after.get(line.line, Decimal(0)) + line.quantity
-        if after[line.line] > sold.get(line.line, Decimal(0)):
-            raise Unfit("rejected", "returned-more-than-sold")
+        if line.line in sold:
+            after[line.line] = min(after.get(line.line, Decimal(0)) + line.quantity, sold[line.line])
     return after
 
 
-def _restore(matter: Matter, member_id: str, uses: tuple[GrantUsed, ...]) -> None:
+def _uncredit(matter: Matter, sale: Sale, member_id: str) -> None:
+    """Take back what parts that came back before had credited: the void gives it all to the grants."""
+    to_member = min(sale.points_credited, sale.points_redeemed - sale.points_overdrawn)
+    movements = matter.account(member_id).take_credit_back(to_member) + loss(sale.points_credited - to_member)
+    matter.book(member_id, movements, "void")
+
+
+def _restore(matter: Matter, sale: Sale, member_id: str) -> None:
     """A void in the sale's own journal gives open grants their points again, and the member those of closed ones."""
     account = matter.account(member_id)
+    uses = matter.books.grant_uses.get(sale.entry_id) or ()
     for use in uses:
         grant = matter.books.grants.get(use.grant_id)
         if grant is None or grant.state == "closed":
@@ -143,6 +161,10 @@ def _restore(matter: Matter, member_id: str, uses: tuple[GrantUsed, ...]) -> Non
             matter.books.grant_changed(grant)
             movements = account.restore(grant.terminal, use.points)
         matter.book(member_id, movements + loss_undone(use.overdrawn), "void", use.grant_id)
+    # Once: another void of this sale finds nothing to give back.
+    matter.books.grants_used(
+        sale.entry_id, tuple(GrantUsed(grant_id=use.grant_id, points=0, overdrawn=0) for use in uses)
+    )
 
 
 def _credit(matter: Matter, sale: Sale, member_id: str, points: int) -> None:
@@ -159,11 +181,26 @@ def _debit(matter: Matter, member_id: str, points: int) -> None:
     matter.book(member_id, account.take_back(points) if points >= 0 else account.earn(-points), "return")
 
 
-def _correction(body: ReversalBody, points: ReturnedPoints) -> str:
+def _flag(body: ReversalBody, change: _Return, before: Mapping[int, Decimal]) -> str:
     """Another terminal may have taken lines meanwhile: then the cumulative figures are central's, not the till's."""
+    asked = {} if body.lines is None else _asked(body.lines, before)
+    if any(quantity > change.returned.get(line, 0) for line, quantity in asked.items()) or (
+        body.kind == "void" and before
+    ):
+        return "returned-before"
     said = (body.points_debited, body.points_credited)
-    differs = any(theirs is not None and theirs != ours for theirs, ours in zip(said, _both(points), strict=True))
+    differs = any(
+        theirs is not None and theirs != ours for theirs, ours in zip(said, _both(change.points), strict=True)
+    )
     return "points-corrected" if differs else ""
+
+
+def _asked(lines: Iterable[ReturnLine], before: Mapping[int, Decimal]) -> dict[int, Decimal]:
+    """What would have come back of the lines that a return names, were there enough of them."""
+    asked: dict[int, Decimal] = {}
+    for line in lines:
+        asked[line.line] = asked.get(line.line, before.get(line.line, Decimal(0))) + line.quantity
+    return asked
 
 
 def _both(points: ReturnedPoints) -> tuple[int, int]:

@@ -19,6 +19,10 @@ __all__ = ["POINTS_MAX", "Matter"]
 
 # No shop gives more for one sale; without a limit, a hostile terminal could make the sums too large to store.
 POINTS_MAX = 1_000_000_000
+NUMBER_LOST = (
+    "attachment-unreadable: the card's number does not open, or went with a restored database (the till deletes it "
+    "when it is acknowledged): ask the customer for the receipt, and record it again under a new number with the card"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ class Matter:
         if self.entry.attachment_hash is None:
             return None
         if self.alias_digest is None:
-            raise Unfit("quarantined", "attachment-unreadable")
+            raise Unfit("quarantined", NUMBER_LOST)
         member_id = self.books.aliases.get(self.alias_digest)
         if member_id is None:
             raise Unfit("held", "alias-unknown", waits_for_alias(self.alias_digest))

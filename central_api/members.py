@@ -26,7 +26,7 @@ from central_api.schema import (
 )
 from central_api.sitting import Sitting
 from central_api.snapshots import NAME_PURPOSE, member_name
-from central_api.statements import insert_missing, insert_rows, total
+from central_api.statements import given, insert_missing, insert_rows, total
 from central_api.terminals import Terminal
 
 __all__ = [
@@ -46,6 +46,8 @@ NAME_LENGTH_MAX = 200
 ALIAS_KIND = "code"
 ALIAS_PURPOSE = "alias\n"
 HISTORY_MAX = 1_000
+
+_MEMBER_OF_ALIAS = select(aliases.c.member_id).where(given(aliases.c.tenant, aliases.c.digest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +91,7 @@ def register_members(
 def member_of_alias(connection: Connection, capabilities: Capabilities, tenant: str, alias: str) -> str | None:
     """Return the member of an alias, None where nobody has it."""
     digest = capabilities.keys.alias_digest(tenant, alias)
-    query = select(aliases.c.member_id).where(aliases.c.tenant == tenant, aliases.c.digest == digest)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_MEMBER_OF_ALIAS, {"tenant": tenant, "digest": digest}).scalar_one_or_none()
 
 
 def aliases_taken(connection: Connection, capabilities: Capabilities, tenant: str, wanted: Sequence[str]) -> set[str]:

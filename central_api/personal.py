@@ -13,10 +13,15 @@ from central_api.capabilities import Capabilities
 from central_api.keys import KEY_BYTES, SealBroken, open_sealed, seal
 from central_api.schema import member_keys
 from central_api.shelf import KEYS_PER_QUERY_MAX
+from central_api.statements import among, given
 
-__all__ = ["MemberKey", "mask_name", "member_keys_of", "new_member_key"]
+__all__ = ["MemberKey", "mask_name", "member_keys_of", "new_member_key", "opened_member_key"]
 
 WRAP_CONTEXT = "member-key"
+
+_KEYS = select(member_keys.c.member_id, member_keys.c.wrapped).where(
+    given(member_keys.c.tenant), among(member_keys.c.member_id)
+)
 
 
 class MemberKey:
@@ -51,17 +56,19 @@ def member_keys_of(
     found = {}
     for start in range(0, len(member_ids), KEYS_PER_QUERY_MAX):
         part = member_ids[start : start + KEYS_PER_QUERY_MAX]
-        query = select(member_keys).where(member_keys.c.tenant == tenant, member_keys.c.member_id.in_(part))
-        for row in connection.execute(query):
-            context = f"{tenant}\n{row.member_id}\n{WRAP_CONTEXT}"
-            try:
-                key = open_sealed(capabilities.keys.master_key, row.wrapped, context)
-            except SealBroken as error:
-                raise SealBroken(
-                    "the key file does not belong to this database; give the right one with --keys"
-                ) from error
-            found[row.member_id] = MemberKey(tenant, row.member_id, key)
+        for row in connection.execute(_KEYS, {"tenant": tenant, "member_id": part}):
+            found[row.member_id] = opened_member_key(capabilities, tenant, row.member_id, row.wrapped)
     return found
+
+
+def opened_member_key(capabilities: Capabilities, tenant: str, member_id: str, wrapped: bytes) -> MemberKey:
+    """Return the key of a member's row. Raises SealBroken."""
+    context = f"{tenant}\n{member_id}\n{WRAP_CONTEXT}"
+    try:
+        key = open_sealed(capabilities.keys.master_key, wrapped, context)
+    except SealBroken as error:
+        raise SealBroken("the key file does not belong to this database; give the right one with --keys") from error
+    return MemberKey(tenant, member_id, key)
 
 
 def mask_name(name: str) -> str:

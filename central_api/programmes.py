@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from central_api.capabilities import Capabilities
 from central_api.problems import refuse
 from central_api.schema import programmes, tenants
-from central_api.statements import insert_rows
+from central_api.statements import among, given, insert_rows
 from loyalty_sdk.programme import Programme, parse_programme
 from loyalty_sdk.protocol import SignedDocument
 
@@ -21,6 +22,16 @@ __all__ = [
     "signed_programme",
     "version_in_force",
 ]
+
+PARSED_MAX = 32
+
+_ALL: Select[Any] = select(
+    programmes.c.version, programmes.c.document, programmes.c.key_id, programmes.c.signature
+).where(given(programmes.c.tenant))
+_NEWEST = _ALL.order_by(programmes.c.version.desc()).limit(1)
+_NEWEST_VERSION = select(func.max(programmes.c.version)).where(given(programmes.c.tenant))
+_ONE = _ALL.where(given(programmes.c.version))
+_VERSIONS = _ALL.where(among(programmes.c.version))
 
 
 def activate_programme(connection: Connection, capabilities: Capabilities, tenant: str, document: str) -> Programme:
@@ -54,21 +65,19 @@ def activate_programme(connection: Connection, capabilities: Capabilities, tenan
 def programme_in_force(connection: Connection, tenant: str) -> Programme | None:
     """Return the programme in force, None where none was activated."""
     row = _row(connection, tenant, None)
-    return None if row is None else parse_programme(row.document)
+    return None if row is None else _parsed(row.document)
 
 
 def programmes_loaded(connection: Connection, tenant: str, versions: Sequence[int]) -> Mapping[int, Programme]:
     """Return the versions asked for that exist."""
-    query = select(programmes.c.version, programmes.c.document).where(
-        programmes.c.tenant == tenant, programmes.c.version.in_(versions)
-    )
-    return {row.version: parse_programme(row.document) for row in connection.execute(query)}
+    found = connection.execute(_VERSIONS, {"tenant": tenant, "version": versions})
+    return {row.version: _parsed(row.document) for row in found}
 
 
 def version_in_force(connection: Connection, tenant: str) -> int | None:
     """Return the number of the version in force."""
-    row = _row(connection, tenant, None)
-    return None if row is None else int(row.version)
+    version: int | None = connection.execute(_NEWEST_VERSION, {"tenant": tenant}).scalar()
+    return version
 
 
 def signed_programme(connection: Connection, tenant: str, version: int | None = None) -> SignedDocument:
@@ -81,7 +90,12 @@ def signed_programme(connection: Connection, tenant: str, version: int | None = 
 
 
 def _row(connection: Connection, tenant: str, version: int | None) -> Row[Any] | None:
-    query = select(programmes).where(programmes.c.tenant == tenant)
-    if version is not None:
-        query = query.where(programmes.c.version == version)
-    return connection.execute(query.order_by(programmes.c.version.desc()).limit(1)).first()
+    if version is None:
+        return connection.execute(_NEWEST, {"tenant": tenant}).first()
+    return connection.execute(_ONE, {"tenant": tenant, "version": version}).first()
+
+
+@lru_cache(PARSED_MAX)
+def _parsed(document: str) -> Programme:
+    """A document that was read before is not read again: nearly every sale asks for the one in force."""
+    return parse_programme(document)

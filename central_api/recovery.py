@@ -6,7 +6,7 @@ whether what central lacks can still be sent. Entries, closes and releases come 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from central_api.books import Books
 from central_api.capabilities import Capabilities
+from central_api.claims import begin_and_settle, begin_epoch_on_claim
 from central_api.epochs import (
-    begin_epoch,
     is_known_epoch,
     is_overridden,
     is_recovering,
@@ -29,10 +29,10 @@ from central_api.journals import watermark_of
 from central_api.keys import signature_is_valid
 from central_api.locks import lock_terminal
 from central_api.problems import refuse
-from central_api.schema import epochs, gaps, grants, journals, recoveries, terminals, transfers
-from central_api.statements import insert_missing, upsert_rows
+from central_api.schema import epochs, gaps, grants, journals, meta, recoveries, terminals, transfers
+from central_api.statements import given, insert_missing, upsert_rows
 from central_api.terminals import Terminal
-from loyalty_sdk.codec import CodecError, decode, loads
+from loyalty_sdk.codec import CodecError, decode, decode_tolerant, loads
 from loyalty_sdk.envelope import document_signing_input
 from loyalty_sdk.protocol import (
     REPORT_GRANTS_MAX,
@@ -42,12 +42,14 @@ from loyalty_sdk.protocol import (
     ReportAnswer,
     SignedDocument,
     SignedReport,
-    decode_tolerant,
 )
 
 __all__ = ["JournalPlace", "check_place", "gap_rows", "override_recovery", "receive_report"]
 
 HASH_BYTES = 32
+MEMBERLESS = "grant-without-member/"
+
+_GRANT = select(grants.c.grant_id).where(given(grants.c.tenant, grants.c.grant_id))
 
 Lost = tuple[GrantDocument, SignedDocument]
 
@@ -63,7 +65,11 @@ def receive_report(
     if _shows_restore(connection, report, watermark, lost) and _shows_restore(
         connection, report, watermark, lost, lock=True
     ):
-        begin_epoch(connection, capabilities, f"terminal {terminal.terminal} knows more than this database")
+        if lost:  # Central signed them: this is proven.
+            begin_and_settle(connection, capabilities, f"terminal {terminal.terminal} has grants that central lacks")
+        else:
+            says = f"knows {report.acknowledged_seq} acknowledged entries of journal {journal}"
+            begin_epoch_on_claim(connection, capabilities, terminal, says)
     if report.revoked and terminal.state != "revoked":
         _revoke(connection, terminal)
     if report.floor_seq > watermark:
@@ -210,8 +216,16 @@ def _record_gap(
 
 
 def _has_grant(connection: Connection, terminal: Terminal, grant_id: str) -> bool:
-    query = select(grants.c.grant_id).where(grants.c.tenant == terminal.tenant, grants.c.grant_id == grant_id)
-    return connection.execute(query).first() is not None
+    if connection.execute(_GRANT, {"tenant": terminal.tenant, "grant_id": grant_id}).first() is not None:
+        return True
+    return bool(_without_member(connection, terminal, [grant_id]))
+
+
+def _without_member(connection: Connection, terminal: Terminal, grant_ids: Iterable[str]) -> set[str]:
+    """Those grants that are noted as nobody's: their members were registered after the backup."""
+    names = {f"{MEMBERLESS}{terminal.tenant}/{grant_id}": grant_id for grant_id in grant_ids}
+    query = select(meta.c.name).where(meta.c.name.in_(list(names)))
+    return {names[name] for name in connection.execute(query).scalars()} if names else set()
 
 
 def _lost_grants(
@@ -225,7 +239,9 @@ def _lost_grants(
     }
     books = Books(connection, terminal.tenant, capabilities.now())
     books.grants.fetch(documents)
-    return [pair for grant_id, pair in documents.items() if books.grants.get(grant_id) is None]
+    missing = {grant_id: pair for grant_id, pair in documents.items() if books.grants.get(grant_id) is None}
+    nobodys = _without_member(connection, terminal, missing)
+    return [pair for grant_id, pair in missing.items() if grant_id not in nobodys]
 
 
 def _take_up_grants(
@@ -235,9 +251,13 @@ def _take_up_grants(
     books.accounts.fetch(sorted({document.member_id for document, _ in lost}))
     owing = not is_overridden(connection, terminal.tenant, terminal.terminal)
     for document, signed in lost:
-        if books.accounts.get(document.member_id) is not None:
-            recovered_grant(books, document, signed, books.recorded_at, owing=owing)
-            books.wants(document.member_id, terminal.terminal)
+        if books.accounts.get(document.member_id) is None:
+            # Nothing can be set aside for nobody; noted, so that it does not show the same restore again and again.
+            name = f"{MEMBERLESS}{terminal.tenant}/{document.grant_id}"
+            insert_missing(connection, meta, [{"name": name, "value": terminal.terminal}])
+            continue
+        recovered_grant(books, document, signed, books.recorded_at, owing=owing)
+        books.wants(document.member_id, terminal.terminal)
     books.write()
 
 

@@ -24,7 +24,7 @@ from central_api.reading import read_entry
 from central_api.records import EntryRow, JudgingFailed, Place, Verdict
 from central_api.schema import attachments, entries, waiting
 from central_api.shelf import Shelf
-from central_api.statements import insert_missing, insert_rows, upsert_rows
+from central_api.statements import among, given, insert_missing, insert_rows, upsert_rows
 from loyalty_sdk.envelope import Entry, attachment_hash
 
 __all__ = ["ATTACHMENT_PURPOSE", "Sitting", "attachment_place"]
@@ -41,6 +41,18 @@ JUDGED_COLUMNS = (
     "outcome",
     "reason",
     "points",
+)
+
+_WAITING = (
+    select(waiting.c.waits_for, entries, attachments.c.sealed)
+    .join_from(waiting, entries, (entries.c.tenant == waiting.c.tenant) & (entries.c.id == waiting.c.entry_id))
+    .join(
+        attachments,
+        (attachments.c.tenant == waiting.c.tenant) & (attachments.c.entry_id == waiting.c.entry_id),
+        isouter=True,
+    )
+    .where(given(waiting.c.tenant), among(waiting.c.waits_for))
+    .order_by(entries.c.effective_at, entries.c.terminal, entries.c.journal, entries.c.seq)
 )
 
 
@@ -212,17 +224,8 @@ class Sitting:
 
     def _load_waiting(self, names: Sequence[str]) -> Mapping[str, list[EntryRow]]:
         lock_bells(self._connection, self._tenant, names, waits=False)
-        same_entry = (entries.c.tenant == waiting.c.tenant) & (entries.c.id == waiting.c.entry_id)
-        same_attachment = (attachments.c.tenant == waiting.c.tenant) & (attachments.c.entry_id == waiting.c.entry_id)
-        query = (
-            select(waiting.c.waits_for, entries, attachments.c.sealed)
-            .join_from(waiting, entries, same_entry)
-            .join(attachments, same_attachment, isouter=True)
-            .where(waiting.c.tenant == self._tenant, waiting.c.waits_for.in_(names))
-            .order_by(entries.c.effective_at, entries.c.terminal, entries.c.journal, entries.c.seq)
-        )
         found: dict[str, list[EntryRow]] = {}
-        for values in self._connection.execute(query):
+        for values in self._connection.execute(_WAITING, self._row(waits_for=names)):
             row = self._stored_row(values)
             found.setdefault(row.waited_for, []).append(row)
             self._again.append(row)

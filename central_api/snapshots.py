@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from central_api.capabilities import Capabilities
-from central_api.journals import watermark_of
-from central_api.personal import MemberKey, mask_name, member_keys_of
-from central_api.schema import balances, members, reservations
+from central_api.personal import MemberKey, mask_name, opened_member_key
+from central_api.schema import balances, journals, member_keys, members, reservations
 from central_api.shelf import KEYS_PER_QUERY_MAX
-from central_api.statements import total
+from central_api.statements import among, given, total
 from central_api.terminals import Terminal
 from loyalty_sdk.protocol import Snapshot
 
@@ -25,23 +24,51 @@ __all__ = ["NAME_PURPOSE", "member_name", "snapshots_for"]
 NAME_PURPOSE = "name"
 
 
+def _same_member(table: Table) -> ColumnElement[bool]:
+    return (table.c.tenant == members.c.tenant) & (table.c.member_id == members.c.member_id)
+
+
+_RESERVED = select(total(reservations.c.points)).where(_same_member(reservations)).scalar_subquery()
+_WATERMARK = (
+    select(journals.c.watermark)
+    .where(given(journals.c.tenant, journals.c.terminal, journals.c.journal))
+    .scalar_subquery()
+)
+_MEMBERS = (
+    select(
+        members.c.member_id,
+        members.c.name_sealed,
+        members.c.tier,
+        members.c.revision,
+        member_keys.c.wrapped,
+        balances.c.available,
+        balances.c.owed,
+        _RESERVED.label("reserved"),
+        _WATERMARK.label("includes_seq"),
+    )
+    .join_from(members, balances, _same_member(balances), isouter=True)
+    .join(member_keys, _same_member(member_keys), isouter=True)
+    .where(given(members.c.tenant), among(members.c.member_id))
+)
+
+
 def snapshots_for(
     connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, member_ids: Sequence[str]
 ) -> list[Snapshot]:
     """Return the snapshots of those members who exist, in the order asked for."""
-    includes_seq, _ = watermark_of(connection, terminal, journal)
-    keys = member_keys_of(connection, capabilities, terminal.tenant, member_ids)
+    if not member_ids:
+        return []
     as_of = capabilities.now()
     found = {}
-    for row in _rows(connection, terminal.tenant, member_ids):
+    for row in _rows(connection, terminal, journal, member_ids):
         found[row.member_id] = Snapshot(
             member_id=row.member_id,
-            name_masked=mask_name(member_name(row.name_sealed, keys.get(row.member_id))),
+            name_masked=mask_name(_name(capabilities, terminal.tenant, row)),
             tier=row.tier,
             balance=(row.available or 0) + row.reserved - (row.owed or 0),
             revision=row.revision,
             as_of=as_of,
-            includes_seq=includes_seq,
+            includes_seq=row.includes_seq or 0,
         )
     return [found[member_id] for member_id in member_ids if member_id in found]
 
@@ -51,18 +78,16 @@ def member_name(sealed: bytes | None, key: MemberKey | None) -> str:
     return "" if sealed is None or key is None else key.open(NAME_PURPOSE, sealed).decode()
 
 
-def _rows(connection: Connection, tenant: str, member_ids: Sequence[str]) -> list[Row[Any]]:
-    reserved = (
-        select(total(reservations.c.points))
-        .where(reservations.c.tenant == members.c.tenant, reservations.c.member_id == members.c.member_id)
-        .scalar_subquery()
-    )
-    same = (members.c.tenant == balances.c.tenant) & (members.c.member_id == balances.c.member_id)
-    query = select(members, balances.c.available, balances.c.owed, reserved.label("reserved")).join_from(
-        members, balances, same, isouter=True
-    )
+def _name(capabilities: Capabilities, tenant: str, row: Row[Any]) -> str:
+    if row.name_sealed is None or row.wrapped is None:
+        return ""
+    return member_name(row.name_sealed, opened_member_key(capabilities, tenant, row.member_id, row.wrapped))
+
+
+def _rows(connection: Connection, terminal: Terminal, journal: str, member_ids: Sequence[str]) -> list[Row[Any]]:
+    place = {"tenant": terminal.tenant, "terminal": terminal.terminal, "journal": journal}
     found: list[Row[Any]] = []
     for start in range(0, len(member_ids), KEYS_PER_QUERY_MAX):
         part = member_ids[start : start + KEYS_PER_QUERY_MAX]
-        found += connection.execute(query.where(members.c.tenant == tenant, members.c.member_id.in_(part)))
+        found += connection.execute(_MEMBERS, {**place, "member_id": part})
     return found

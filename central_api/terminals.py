@@ -18,7 +18,7 @@ from central_api.capabilities import Capabilities
 from central_api.installation import epoch_of
 from central_api.problems import Refused, refuse
 from central_api.schema import enrolment_codes, grants, terminals
-from central_api.statements import insert_rows
+from central_api.statements import given, insert_rows
 from loyalty_sdk.protocol import EnrolmentAnswer, EnrolmentRequest
 
 __all__ = [
@@ -37,6 +37,10 @@ CODE_HOURS = 24
 CODE_BYTES = 10
 NAME_LENGTH_MAX = 64
 ED25519_KEY_BYTES = 32
+
+_BY_TOKEN = select(terminals.c.tenant, terminals.c.terminal, terminals.c.state, terminals.c.public_key).where(
+    given(terminals.c.token_hash)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +109,7 @@ def enrol(connection: Connection, capabilities: Capabilities, request: Enrolment
 
 def authenticate(connection: Connection, token: str) -> Terminal:
     """Return the terminal of a token, revoked or not. Raises Refused `access-refused`."""
-    query = select(terminals).where(terminals.c.token_hash == _hash(token))
-    row = connection.execute(query).first() if token else None
+    row = connection.execute(_BY_TOKEN, {"token_hash": _hash(token)}).first() if token else None
     if row is None:
         raise refuse("access-refused", "the token is not known here; enrol the terminal with a new code")
     return Terminal(tenant=row.tenant, terminal=row.terminal, state=row.state, public_key=row.public_key)

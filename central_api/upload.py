@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from central_api.capabilities import Capabilities
-from central_api.epochs import begin_epoch, note_returned
+from central_api.claims import begin_epoch_on_claim
+from central_api.epochs import note_returned
 from central_api.installation import epoch_of
-from central_api.journals import entry_outcomes, hash_at, journal_row
+from central_api.journals import entry_outcomes, hash_at, hashes_between, journal_row
 from central_api.keys import signature_is_valid
 from central_api.locks import lock_terminal
 from central_api.problems import refuse
@@ -22,16 +23,18 @@ from central_api.reading import read_entry
 from central_api.records import EntryRow, Place
 from central_api.schema import entries, journals
 from central_api.sitting import Sitting
-from central_api.statements import upsert_rows
+from central_api.statements import among, given, upsert_rows
 from central_api.terminals import Terminal
 from loyalty_sdk.codec import CodecError
 from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, decode_entry, first_hash, upload_signing_input
 from loyalty_sdk.errors import LoyaltyError
-from loyalty_sdk.protocol import UPLOAD_ENTRIES_MAX, UploadAnswer, UploadHeaders, UploadLine, split_upload
+from loyalty_sdk.protocol import UPLOAD_ENTRIES_MAX, EntryOutcome, UploadAnswer, UploadHeaders, UploadLine, split_upload
 
 __all__ = ["receive_upload"]
 
 JOURNAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_IDS = select(entries.c.id).where(given(entries.c.tenant), among(entries.c.id))
 
 
 def receive_upload(
@@ -50,16 +53,19 @@ def receive_upload(
     lines = _checked_lines(connection, terminal, journal, headers, body)
     lock_terminal(connection, terminal.tenant, terminal.terminal)
     held = journal_row(connection, terminal, journal)
-    watermark = held.watermark if held is not None else 0
+    head = (held.watermark, held.watermark_hash) if held is not None else (0, b"")
+    watermark, watermark_hash = head
     if headers.first_seq > watermark + 1:
         # The terminal goes on after what central acknowledged: an earlier life of this database held that.
-        begin_epoch(connection, capabilities, f"terminal {terminal.terminal} goes on at entry {headers.first_seq}")
-        return _answer(connection, capabilities, terminal, journal, ())
+        says = f"goes on at entry {headers.first_seq}"
+        return _answer(capabilities, begin_epoch_on_claim(connection, capabilities, terminal, says), head, ())
     start = held.first_hash if held is not None else _first_hash(terminal, journal, lines[0])
-    if held is None or headers.first_seq != watermark + 1:
-        before = start if headers.first_seq == 1 else hash_at(connection, terminal, journal, headers.first_seq - 1)
+    if headers.first_seq == 1:
+        before: bytes | None = start
+    elif headers.first_seq == watermark + 1:
+        before = watermark_hash
     else:
-        before = held.watermark_hash
+        before = hash_at(connection, terminal, journal, headers.first_seq - 1)
     hashes = _chained(headers, before, lines)
     known = _check_known(connection, terminal, journal, headers, hashes, watermark)
     rows = _new_rows(connection, capabilities, terminal, journal, headers.first_seq, lines, hashes, known)
@@ -69,8 +75,13 @@ def receive_upload(
         sitting.judge_new(rows)
         sitting.write()
         note_returned(connection, terminal.tenant, terminal.terminal, journal, rows[-1].seq)
-    outcomes = entry_outcomes(connection, terminal, journal, headers.first_seq, headers.head_seq)
-    return _answer(connection, capabilities, terminal, journal, outcomes)
+        head = rows[-1].seq, rows[-1].hash
+    last_known = headers.first_seq + known - 1
+    if not rows:  # Others overtook it: all that today's watermark covers is told, or the terminal never hears of it.
+        last_known = max(last_known, min(watermark, headers.first_seq + UPLOAD_ENTRIES_MAX - 1))
+    outcomes = entry_outcomes(connection, terminal, journal, headers.first_seq, last_known) if known else []
+    outcomes += [row.to_outcome() for row in rows]
+    return _answer(capabilities, headers.epoch, head, outcomes)
 
 
 def _checked_lines(
@@ -144,17 +155,8 @@ def _check_known(
 ) -> int:
     """Return how many of the entries central has already. Raises Refused `fork` where it has others."""
     known = max(0, min(watermark, headers.head_seq) - headers.first_seq + 1)
-    query = (
-        select(entries.c.hash)
-        .where(
-            entries.c.tenant == terminal.tenant,
-            entries.c.terminal == terminal.terminal,
-            entries.c.journal == journal,
-            entries.c.seq.between(headers.first_seq, headers.first_seq + known - 1),
-        )
-        .order_by(entries.c.seq)
-    )
-    stored = [bytes(value) for value in connection.execute(query).scalars()] if known else []
+    last_known = headers.first_seq + known - 1
+    stored = hashes_between(connection, terminal, journal, headers.first_seq, last_known) if known else []
     if stored != list(hashes[:known]):
         raise refuse(
             "fork", f"central holds other entries from {headers.first_seq} on: this journal was continued twice"
@@ -195,8 +197,7 @@ def _new_rows(
 def _mark_duplicates(connection: Connection, tenant: str, rows: Sequence[EntryRow]) -> None:
     """An id belongs to the first entry that named it, here or in any other journal."""
     named = [row.entry.id for row in rows if row.entry is not None]
-    query = select(entries.c.id).where(entries.c.tenant == tenant, entries.c.id.in_(named))
-    seen = set(connection.execute(query).scalars()) if named else set()
+    seen = set(connection.execute(_IDS, {"tenant": tenant, "id": named}).scalars()) if named else set()
     for row in rows:
         if row.entry is None:
             continue
@@ -226,13 +227,12 @@ def _keep_journal(
 
 
 def _answer(
-    connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, outcomes: Sequence[Any]
+    capabilities: Capabilities, epoch: str, head: tuple[int, bytes], outcomes: Sequence[EntryOutcome]
 ) -> UploadAnswer:
-    row = journal_row(connection, terminal, journal)
     return UploadAnswer(
-        epoch=epoch_of(connection),
-        watermark=row.watermark if row is not None else 0,
-        watermark_hash=row.watermark_hash.hex() if row is not None else "",
+        epoch=epoch,
+        watermark=head[0],
+        watermark_hash=head[1].hex(),
         outcomes=tuple(outcomes),
         central_time=capabilities.now(),
     )

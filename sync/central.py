@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import httpx
 
-from loyalty_sdk.codec import CodecError, dumps, loads
+from loyalty_sdk.codec import CodecError, decode_tolerant, dumps, loads
 from loyalty_sdk.envelope import upload_signing_input
 from loyalty_sdk.errors import PROBLEM_PREFIX
-from loyalty_sdk.protocol import ANSWER_BYTES_MAX, UploadAnswer, UploadHeaders, decode_tolerant, join_upload
+from loyalty_sdk.protocol import ANSWER_BYTES_MAX, UploadAnswer, UploadHeaders, join_upload
 from sync.identity import Identity
 from sync.journal import QueuedEntry, Watermark
 

@@ -2,8 +2,8 @@
 
 Central was restored from a backup and holds less, or this terminal's disk was cloned or restored and central holds
 another life of its journal. A report says, signed, what is known here; the answer moves the watermark to where central
-is. Backward that only queues entries again; forward it is believed as far as the hash there is ours. Nothing here ever
-drops an entry that central does not hold.
+is, but only backward, which queues entries again: forward it goes by uploads, whose answers say what became of each
+entry. Nothing here ever drops an entry that central does not hold.
 """
 
 from __future__ import annotations
@@ -177,6 +177,8 @@ def _enter_epoch(transaction: Transaction, epoch: str) -> None:
 
 def _move_watermark(transaction: Transaction, answer: ReportAnswer) -> None:
     seq = answer.watermark
+    if seq > int(transaction.meta("watermark") or 0):
+        return  # Sent again, these entries are answered with what became of them; a report says nothing of that.
     transaction.set_meta(watermark=str(seq), watermark_hash=answer.watermark_hash)
     transaction.execute("DELETE FROM attachments WHERE seq <= ?", (seq,))
     # What was acknowledged by a central that is no more neither dates an entry for pruning nor says what became of it.

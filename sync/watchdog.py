@@ -29,6 +29,8 @@ class Watchdog:
         self._monotonic_s = monotonic_s
         self._since_s: float | None = None
         self._socket: socket.socket | None = None
+        # Three threads meet here: the one that asks, the watch itself, and the one that stops it.
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="exchange-watchdog", daemon=True)
 
@@ -39,37 +41,46 @@ class Watchdog:
 
     def stop(self) -> None:
         """End the watch, and cut off what is under way."""
-        self._stopped.set()
-        self._cut()
-        if self._since_s is None:
-            self._forget()
+        with self._lock:
+            self._stopped.set()
+            self._cut()
+            if self._since_s is None:
+                self._forget()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch the request that is made within."""
-        self._since_s = self._monotonic_s()
+        with self._lock:
+            self._since_s = self._monotonic_s()
         try:
             yield
         finally:
-            self._since_s = None
+            with self._lock:
+                self._since_s = None
+                if self._stopped.is_set():
+                    self._forget()
 
     def _attach(self, request: httpx.Request) -> None:
         request.extensions = {**request.extensions, "trace": self._trace}
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in CONNECTED and not self._stopped.is_set():
+        if event not in CONNECTED:
+            return
+        with self._lock:
             self._forget()
             # A second handle on the connection: TLS takes the first one over before it has shaken hands.
             self._socket = info["return_value"].get_extra_info("socket").dup()
+            if self._stopped.is_set():
+                self._cut()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._limit_s):
-            since_s = self._since_s
-            if since_s is not None and self._monotonic_s() - since_s >= self._limit_s:
-                self._cut()
+            with self._lock:
+                if self._since_s is not None and self._monotonic_s() - self._since_s >= self._limit_s:
+                    self._cut()
 
     def _cut(self) -> None:
-        """Wake whoever reads or writes; the connection itself is closed by its owner."""
+        """Wake whoever reads or writes; the connection itself is closed by its owner. Called with the lock held."""
         if self._socket is not None and self._since_s is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -80,12 +80,23 @@ class Book:
 
     def lines(self, version_of: dict[str, int], counted: Sequence[Receipt]) -> Iterator[tuple[int, Json]]:
         """The list for the oracle: each line with the programme version that counts for it, by receipt."""
+        left: dict[str, dict[int, Decimal]] = {}
         for receipt in counted:
             name, request = str(receipt.key), receipt.request
-            original = request.original if isinstance(request, ReversalRequest) else None
-            version = version_of.get(name if original is None else str(original), 0)
-            is_sale = isinstance(request, SaleRequest)
-            yield version, self._sale(receipt) if is_sale else self._reversal(name, receipt)
+            if isinstance(request, SaleRequest):
+                left[name] = dict(_sold(request))
+                yield version_of.get(name, 0), self._sale(receipt)
+                continue
+            original = None if request.original is None else str(request.original)
+            line = self._reversal(name, receipt)
+            if original is not None:
+                line["lines"] = _come_back(left[original], request.lines)
+            yield version_of.get(original or name, 0), line
+
+    def is_beyond(self, receipt: Receipt) -> bool:
+        """Whether a return may find nothing left: its sale came back in several shops, and a till named it all."""
+        original = getattr(receipt.request, "original", None)
+        return original is not None and len(self.receipts[str(original)].returned_at) > 1
 
     def _sale(self, receipt: Receipt) -> Json:
         assert isinstance(receipt.request, SaleRequest)
@@ -107,7 +118,7 @@ class Book:
             "receipt": name,
             "member": receipt.member,
             "original": None if request.original is None else str(request.original),
-            "lines": _lines(request.lines),
+            "lines": None,
             "basket": None if request.basket is None else _basket(request.basket),
         }
 
@@ -125,5 +136,13 @@ def _basket(basket: Any) -> Json:
     return {"lines": lines}
 
 
-def _lines(lines: tuple[ReturnLine, ...] | None) -> list[Json] | None:
-    return None if lines is None else [{"line": line.line, "quantity": str(line.quantity)} for line in lines]
+def _sold(request: SaleRequest) -> Iterator[tuple[int, Decimal]]:
+    return ((number, line.quantity) for number, line in enumerate(request.basket.lines, start=1))
+
+
+def _come_back(left: dict[int, Decimal], lines: tuple[ReturnLine, ...] | None) -> list[Json]:
+    """What these lines bring back: what was named, as far as it is left; without lines all of it."""
+    named = dict(left) if lines is None else {line.line: line.quantity for line in lines}
+    back = {number: min(quantity, left[number]) for number, quantity in named.items()}
+    left.update({number: left[number] - quantity for number, quantity in back.items()})
+    return [{"line": number, "quantity": str(quantity)} for number, quantity in back.items() if quantity > 0]

@@ -29,6 +29,9 @@ __all__ = ["broken_laws"]
 # The second record of a receipt, and an entry that two lives of a journal share.
 REJECTED_TWICE = ("duplicate-receipt", "duplicate-entry")
 
+# A return that finds nothing left: all of it came back in another shop, and central heard of that before.
+RETURNED_ELSEWHERE = ("returned-more-than-sold", "returned-before")
+
 Law = Callable[["Simulation", Ledger], Iterator[str]]
 
 
@@ -104,6 +107,8 @@ def nothing_acknowledged_is_lost(simulation: Simulation, ledger: Ledger) -> Iter
             yield f"receipt {name} was acknowledged as {sorted(receipt.entry_ids)}, central does not have it"
         elif entry_id not in receipt.entry_ids and not receipt.moved:
             yield f"receipt {name} was acknowledged as {sorted(receipt.entry_ids)}, central has {entry_id}"
+        elif entry.reason in RETURNED_ELSEWHERE and entry.outcome == "rejected" and simulation.book.is_beyond(receipt):
+            continue
         elif entry.outcome != "applied" and not simulation.waits_for_lost(receipt, ledger):
             yield f"receipt {name} is {entry.outcome} at central: {entry.reason}"
 
@@ -118,14 +123,16 @@ def nothing_is_doubled(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
             named[str(key)] += 1
         if entry.id in ledger.without_card and simulation.server.restored:
             continue
-        if entry.kind == "grant_closed" and entry.terminal in restored:
-            continue  # It gives back what the life before had spent.
+        if entry.reason == "grant-closed-twice" and entry.terminal in restored:
+            continue  # The life before had closed it.
+        receipt = simulation.book.receipts.get(str(key))
+        if entry.reason in RETURNED_ELSEWHERE and receipt is not None and simulation.book.is_beyond(receipt):
+            continue
         if entry.outcome == "quarantined" or (entry.outcome == "rejected" and entry.reason not in REJECTED_TWICE):
             yield f"entry {entry.id} of {entry.terminal} is {entry.outcome}: {entry.reason}"
-        if entry.reason in REJECTED_TWICE and entry.terminal not in restored:
-            receipt = simulation.book.receipts.get(str(key))
-            if receipt is None or not receipt.moved:
-                yield f"receipt {key} was recorded twice, though it never left {entry.terminal}"
+        stayed = receipt is None or not receipt.moved
+        if entry.reason in REJECTED_TWICE and entry.terminal not in restored and stayed:
+            yield f"receipt {key} was recorded twice, though it never left {entry.terminal}"
     for name, times in named.items():
         if times > 1:
             yield f"receipt {name} is applied {times} times"

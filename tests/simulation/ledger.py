@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,11 @@ _NET = {"available": 1, "reserved": 1, "owed": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What the tables hold after a simulation. `alias_of` maps member ids to what the tills scan."""
+    """What the tables hold after a simulation.
+
+    `without_card` are the entries whose sealed card number central no longer has, nor the till: it deletes it when
+    acknowledged.
+    """
 
     epoch: str
     balances: Mapping[str, Any]
@@ -28,11 +32,7 @@ class Ledger:
     grants: Sequence[Any]
     watermarks: Mapping[tuple[str, str], Any]
     snapshots_wanted: Mapping[str, Sequence[str]]
-
-    @property
-    def without_card(self) -> set[str]:
-        """The entries whose sealed card number central no longer has, nor the till: it deletes it when acknowledged."""
-        return {entry.id for entry in self.entries if entry.reason == "attachment-unreadable"}
+    without_card: Set[str]
 
     def net(self, member_id: str) -> int:
         """Available, reserved and owed of a member together: what a snapshot shows."""
@@ -57,13 +57,14 @@ def read_ledger(connection: Connection) -> Ledger:
         wanted: dict[str, list[str]] = defaultdict(list)
         for row in rows("SELECT terminal, member_id FROM interest ORDER BY terminal, member_id"):
             wanted[row.terminal].append(row.member_id)
+        entries = rows("SELECT * FROM entries ORDER BY terminal, journal, seq")
         return Ledger(
             epoch=rows("SELECT value FROM meta WHERE name = 'epoch'")[0].value,
             balances={row.member_id: row for row in rows("SELECT member_id, available, owed FROM balances")},
             reserved=dict(rows("SELECT member_id, sum(points) FROM reservations GROUP BY member_id")),
             sums=sums,
             net_of_entry=net_of_entry,
-            entries=rows("SELECT * FROM entries ORDER BY terminal, journal, seq"),
+            entries=entries,
             receipts={
                 f"{row.store}/{row.register} {row.business_date} {row.series}{row.number}": row.entry_id
                 for row in rows("SELECT * FROM receipts")
@@ -71,4 +72,5 @@ def read_ledger(connection: Connection) -> Ledger:
             grants=rows("SELECT * FROM grants ORDER BY grant_id"),
             watermarks={(row.terminal, row.journal): row for row in rows("SELECT * FROM journals")},
             snapshots_wanted=wanted,
+            without_card={entry.id for entry in entries if entry.reason.startswith("attachment-unreadable")},
         )

@@ -12,8 +12,18 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from central_api import books, changes, grants, judge_reversals, judge_sales, sitting, snapshots, upload
+from central_api import (
+    books,
+    changes,
+    grants,
+    judge_reversals,
+    judge_sales,
+    sitting,
+    snapshots,
+    upload,
+)
 from central_api.matter import Matter
+from central_api.records import Sale
 from central_api.statements import upsert_rows
 from sync import answers, exchange, reversals, sales
 from sync import grants as terminal_grants
@@ -224,8 +234,9 @@ def void_gives_back_twice() -> Iterator[None]:
     """A void gives the grant its points, and the member too."""
     real = judge_reversals._restore
 
-    def restore(matter: Matter, member_id: str, uses: Any) -> None:
-        real(matter, member_id, uses)
+    def restore(matter: Matter, sale: Sale, member_id: str) -> None:
+        uses = matter.books.grant_uses.get(sale.entry_id) or ()
+        real(matter, sale, member_id)
         for use in uses:
             matter.book(member_id, matter.account(member_id).credit(use.points), "twice")
 
@@ -275,13 +286,12 @@ def attachment_left_behind() -> Iterator[None]:
 @contextmanager
 def snapshot_says_too_little() -> Iterator[None]:
     """A snapshot contains one entry more than it says: the till counts that entry twice."""
-    real: Any = vars(snapshots)["watermark_of"]
+    real: Any = vars(snapshots)["Snapshot"]
 
-    def watermark_of(*arguments: Any) -> tuple[int, bytes]:
-        seq, digest = real(*arguments)
-        return max(0, seq - 1), digest
+    def snapshot(**values: Any) -> Any:
+        return real(**values | {"includes_seq": max(0, values["includes_seq"] - 1)})
 
-    with patch.object(snapshots, "watermark_of", watermark_of):
+    with patch.object(snapshots, "Snapshot", snapshot):
         yield
 
 

@@ -227,12 +227,13 @@ class Register:
             return
         whole = self._random.random() < 0.4
         lines = self._drawn_lines(sale, whole=whole)
-        name_none = whole and sale.returned_at <= {self._terminal.name} and self._random.random() < 0.5
+        # The sale's own till then names all that it knows to be left, whatever came back in another shop.
+        name_none = whole and self._random.random() < 0.5
         self._reverse(sale, "return", lines, None if name_none else lines)
 
     def _void(self) -> None:
         sale = self._drawn_sale()
-        if sale is None or sale.returned_at or sale.terminal != self._terminal.name:
+        if sale is None or self._terminal.name in sale.returned_at or sale.terminal != self._terminal.name:
             self._sell()
             return
         self._reverse(sale, "void", self._drawn_lines(sale, whole=True), None)

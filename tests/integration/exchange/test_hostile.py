@@ -23,6 +23,11 @@ def fork() -> bytes:
     return answer_of("409 Conflict", "application/problem+json", body)
 
 
+def make_it_report(proxy: Proxy) -> None:
+    """Make the terminal send a report, however short ago it sent another: the next upload comes after that pause."""
+    proxy.fail("/entries HTTP", *[proxy.say(fork())] * 2)
+
+
 LIES: dict[str, Lie] = {
     "a watermark beyond the head": lambda answer: answer.update(watermark=10**6, watermark_hash="ab" * 32),
     "a watermark without its hash": lambda answer: answer.update(watermark_hash=""),
@@ -70,7 +75,7 @@ def test_law_2_no_lie_drops_an_entry(till: Till, proxy: Proxy, site: CentralSite
 @pytest.mark.parametrize("data", [json_answer(b'{"epoch":"x","epoch":"y"}'), json_answer(b"[" * 5_000)])
 def test_nonsense_in_every_call(till: Till, proxy: Proxy, site: CentralSite, part: str, data: bytes) -> None:
     if part == "/reports":
-        proxy.fail("/entries", proxy.say(fork()))
+        make_it_report(proxy)
     drained_through(till, proxy, site, part, proxy.say(data))
 
 
@@ -115,7 +120,7 @@ def test_law_4_a_lie_about_a_fork_costs_a_journal_and_no_entry(
     till.start()
     till.drain()
     journal = till.journal
-    proxy.fail("/entries HTTP", *[proxy.say(fork())] * 2)
+    make_it_report(proxy)
     lie = proxy.changed(lambda answer: answer.update(watermark=10**6, watermark_hash="ab" * 32))
     proxy.fail("/reports", lie)
     for _ in range(3):
@@ -131,7 +136,7 @@ def test_law_4_a_lie_about_a_fork_costs_a_journal_and_no_entry(
     held_once(site, till)
     # Once in an hour: the disk does not fill with journals.
     journal = till.journal
-    proxy.fail("/entries HTTP", proxy.say(fork()))
+    make_it_report(proxy)
     proxy.fail("/reports", lie)
     till.sell(member_id=None)
     wait_until(lambda: not proxy.failing)

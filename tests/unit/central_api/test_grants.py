@@ -88,14 +88,28 @@ def test_a_close_gives_back_exactly_its_points(world: World) -> None:
     till = world.terminal(1)
     member = rich(world, till)
     (grant,) = world.identify(till, "1").grants
-    too_much = till.close_grant(grant, 201)
+    negative = till.close_grant(grant, -1)
     closed = till.close_grant(grant, 150)
     again = till.close_grant(grant, 10)
     outcomes = world.deliver(till)
-    assert outcome_of(outcomes, too_much)[0] == "quarantined"
+    assert outcome_of(outcomes, negative)[0] == "quarantined"
     assert outcome_of(outcomes, closed) == ("applied", "", 0)
     assert outcome_of(outcomes, again)[:2] == ("rejected", "grant-closed-twice")
     assert world.figures(member) == (250, 50, 0)
+
+
+def test_law_8_a_close_that_names_more_than_is_reserved_gives_back_what_is(world: World) -> None:
+    """The till's disk was restored: its life before had spent 100 of the 200, and this one does not know it."""
+    till = world.terminal(1)
+    member = rich(world, till)
+    (grant,) = world.identify(till, "1").grants
+    till.sale(basket_of(1000), member, redemption=till.redemption(), uses=[grant_use(grant, 100)])
+    world.deliver(till)
+    till.open_journal()
+    close = till.close_grant(grant, 200)
+    assert outcome_of(world.deliver(till), close) == ("applied", "points-differ: 200, but 100 were reserved", 0)
+    assert world.figures(member) == (205, 0, 0)
+    world.check_laws(member)
 
 
 def test_a_hold_outlives_the_close_of_its_grant(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from loyalty_sdk.model import ReturnLine
 from tests.support.terminal import Recorded, SupportTerminal, basket_of, grant_document, grant_use
 from tests.unit.central_api.support import World, outcome_of
@@ -154,3 +156,58 @@ def test_each_part_of_a_return_gives_back_its_own_part(world: World) -> None:
     assert [outcome_of(outcomes, part)[2] for part in parts] == [50 - 8, 50 - 7]
     third = till.linked_return(till.sale(basket_of(400, 300, 300), member), ReturnLine(line=1, quantity=Decimal(1)))
     assert outcome_of(world.deliver(till), third)[2] == -4
+
+
+def test_law_9_a_rest_that_names_more_than_is_left_counts_for_what_is_left(world: World) -> None:
+    member, till, other = world.member("1"), world.terminal(1), world.terminal(2)
+    sale = redeemed(world, till, member)
+    world.deliver(till)
+    lines = [ReturnLine(line=line, quantity=Decimal(1)) for line in (1, 2)]
+    other.linked_return(sale, lines[0])
+    world.deliver(other)
+    # The till does not know of that: it names both lines, and what they are worth by what it knows.
+    rest = till.linked_return(sale, *lines, points_debited=15, points_credited=100)
+    again = till.linked_return(sale, *lines)
+    outcomes = world.deliver(till)
+    assert outcome_of(outcomes, rest) == ("applied", "returned-before", 50 - 7)
+    assert outcome_of(outcomes, again)[:2] == ("rejected", "returned-more-than-sold")
+    assert world.figures(member) == (200, 0, 0)
+    world.check_laws(member)
+
+
+@pytest.mark.parametrize("back", ["a part", "all", "a void"])
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("overdraw", [False, True])
+@pytest.mark.parametrize("void_first", [False, True])
+def test_law_9_a_void_after_another_shop_took_some_gives_the_grant_all_its_points(
+    world: World, back: str, closed: bool, overdraw: bool, void_first: bool
+) -> None:
+    member, till, other = world.member("1"), world.terminal(1), world.terminal(2)
+    sale = redeemed(world, till, member, overdraw=overdraw)
+    world.deliver(till)
+    if closed:
+        (grant,) = (one for one in world.identify(till, "1").grants if grant_document(one).points in (60, 100))
+        till.close_grant(grant, 0)
+        world.deliver(till)
+    if void_first:
+        till.linked_return(sale, kind="void")
+        world.deliver(till)
+    line = ReturnLine(line=1, quantity=Decimal(1))
+    theirs = other.linked_return(
+        sale, *([line] if back == "a part" else []), kind="void" if back == "a void" else "return"
+    )
+    assert outcome_of(world.deliver(other), theirs)[0] == ("rejected" if void_first else "applied")
+    void = till.linked_return(sale, kind="void") if not void_first else None
+    again = till.linked_return(sale, kind="void")
+    outcomes = world.deliver(till)
+    if void is not None:
+        assert outcome_of(outcomes, void)[:2] == ("applied", "returned-before")
+    assert outcome_of(outcomes, again)[:2] == ("rejected", "returned-before")
+    available, reserved, owed = world.figures(member)
+    assert available + reserved == 200
+    if not closed:
+        # What the till thinks that it may spend again is set aside for it: 100 of the grant, or the 60 that it had.
+        assert reserved == (60 if overdraw else 100)
+    assert world.sums(member).get("offline_loss", 0) == 0
+    assert owed == 0
+    world.check_laws(member)

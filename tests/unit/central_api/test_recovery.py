@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete
 
 from central_api import recovery
+from central_api.claims import begin_and_settle, claims_of
 from central_api.epochs import begin_epoch, is_recovering, recovery_rows
 from central_api.installation import epoch_of
 from central_api.problems import Refused
-from central_api.schema import balances, grants, reservations, transfers
+from central_api.recovery import JournalPlace, check_place, override_recovery
+from central_api.schema import (
+    aliases,
+    balances,
+    grants,
+    interest,
+    member_keys,
+    members,
+    reservations,
+    transfers,
+)
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import document_signing_input
 from loyalty_sdk.protocol import JournalReport, ReportAnswer, SignedDocument, SignedReport
-from tests.support.terminal import SupportTerminal, basket_of
+from tests.support.terminal import SupportTerminal, basket_of, grant_document
 from tests.unit.central_api.support import TENANT, World
 
 
@@ -140,3 +152,69 @@ def test_nobody_waits_for_a_terminal_that_is_not_enrolled(world: World) -> None:
     assert epoch_of(world.connection) == recovery_begun
     report(world, till, acknowledged_seq=0, acknowledged_hash="")
     assert not is_recovering(world.connection, TENANT)
+
+
+def test_law_11_a_terminal_that_lies_again_and_again_begins_one_epoch_a_day(world: World) -> None:
+    till, other = world.terminal(1), world.terminal(2)
+    till.sale(basket_of(100))
+    world.deliver(till)
+    lie = {"acknowledged_seq": 9, "acknowledged_hash": "ab" * 32, "head_seq": 9}
+    first = report(world, till, **lie).epoch
+    report(world, other, acknowledged_seq=0, acknowledged_hash="")
+    assert override_recovery(world.connection, world.capabilities, TENANT) == [till.name]
+    assert not is_recovering(world.connection, TENANT)
+    # Another claim is kept for a person, and the terminal hears what central holds, in a report and in an upload.
+    answer = report(world, till, **lie)
+    assert (answer.epoch, answer.watermark, answer.recovering) == (first, 2, False)
+    report(world, till, epoch="of another life")
+    till.sale(basket_of(100))
+    till.sale(basket_of(100))
+    assert world.upload(till, 4).watermark == 2
+    assert not is_recovering(world.connection, TENANT)
+    (claim,) = claims_of(world.connection, TENANT)
+    assert (claim.terminal, claim.says) == (till.name, "goes on at entry 4")
+    assert claims_of(world.connection, "another") == []
+    # A person confirms, and all claims are settled; a day later one is believed again.
+    confirmed = begin_and_settle(world.connection, world.capabilities, "test")
+    assert claims_of(world.connection, TENANT) == []
+    report(world, till, **lie, epoch=confirmed)
+    assert epoch_of(world.connection) == confirmed
+    world.now += timedelta(days=1, seconds=1)
+    assert report(world, till, **lie).epoch != confirmed
+
+
+def test_a_revoked_terminal_begins_no_epoch_by_a_claim(world: World) -> None:
+    till = world.terminal(1)
+    epoch = epoch_of(world.connection)
+    world.terminals[till.name] = replace(world.terminals[till.name], state="revoked")
+    assert report(world, till, acknowledged_seq=9, acknowledged_hash="ab" * 32, head_seq=9).epoch == epoch
+
+
+def test_a_grant_that_central_signed_and_lacks_is_proof_at_any_time(world: World) -> None:
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant = world.granted(till, member, 100)
+    epoch = begin_and_settle(world.connection, world.capabilities, "test")
+    lose(world)
+    assert report(world, till, grant, epoch=epoch).epoch != epoch
+
+
+def test_a_grant_of_a_member_that_central_lost_begins_one_epoch(world: World) -> None:
+    """Its member was registered after the backup: nothing can be set aside, and that is no news the second time."""
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant = world.granted(till, member, 100)
+    for table in (grants, transfers, reservations, balances, interest, aliases, member_keys, members):
+        world.connection.execute(delete(table).where(table.c.member_id == member))
+    epoch = report(world, till, grant).epoch
+    assert report(world, till, grant).epoch == epoch
+    place = JournalPlace(
+        journal=till.journal,
+        acknowledged=len(till.recorded),
+        hash=till.recorded[-1].hash.hex(),
+        head=len(till.recorded),
+        grant=grant_document(grant).grant_id,
+    )
+    check_place(world.connection, world.terminals[till.name], place)

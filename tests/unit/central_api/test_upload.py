@@ -87,3 +87,13 @@ def test_a_journal_names_the_one_before_in_its_first_hash(world: World) -> None:
     body = JournalOpenedBody(agent_version="test", previous_journal=previous, previous_hash=before.hex())
     till.record("journal_opened", body)
     assert world.upload(till).watermark == 1
+
+
+def test_an_upload_that_others_overtook_hears_of_all_that_its_watermark_covers(world: World) -> None:
+    till = world.terminal(1)
+    till.sale(basket_of(1000))
+    till.linked_return(till.linked_return(till.sale(basket_of(1000))))
+    world.upload(till)
+    answer = world.upload(till, 1, 2)
+    assert [one.seq for one in answer.outcomes] == list(range(1, answer.watermark + 1))
+    assert answer.outcomes[-1].outcome == "rejected"
