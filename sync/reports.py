@@ -110,8 +110,9 @@ class StoreReport:
         if answer.journal != transaction.head.journal:
             raise AnswerRefused("the answer is about another journal than the one that is written now")
         _check_place(transaction, answer.watermark, answer.watermark_hash)
-        if answer.epoch != transaction.meta("epoch"):
-            _enter_epoch(transaction, answer.epoch)
+        # A central that lacks what it acknowledged is a restored one, even where it has not begun another epoch for it.
+        if answer.epoch != transaction.meta("epoch") or answer.watermark < int(transaction.meta("watermark") or 0):
+            _begin_feed_anew(transaction, answer.epoch)
         _move_watermark(transaction, answer)
         if answer.watermark == transaction.head.seq == self.page.report.head_seq:
             self._confirm(transaction)
@@ -169,8 +170,8 @@ def _check_place(transaction: Transaction, seq: int, digest: str) -> None:
     )
 
 
-def _enter_epoch(transaction: Transaction, epoch: str) -> None:
-    """Begin anew with the feed; snapshots stay until central's own, whose revisions count from its backup, are here."""
+def _begin_feed_anew(transaction: Transaction, epoch: str) -> None:
+    """Read the feed from its beginning; snapshots stay until central's own, whose revisions count from its backup, are here."""
     transaction.set_meta(epoch=epoch, cursor="")
     transaction.execute("UPDATE snapshots SET revision = 0")
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from central_api.capabilities import Capabilities
+from central_api.claims import begin_and_settle
 from tests.simulation.central_site import START, CentralBreaks, CentralSite, Surroundings
 from tests.simulation.scenario import Scenario
 from tests.simulation.scheduler import Scheduler
@@ -64,10 +65,16 @@ class CentralServer:
         self._backup = self.site.image()
 
     def restore(self) -> None:
-        """Put the backup in the place of the database: what came after it is gone."""
+        """Put the backup in the place of the database: what came after it is gone.
+
+        The first time the tills show it; their word counts once a day, so that then the operator says it.
+        """
         self._story.tell("central", "is restored from its backup")
-        self.restored = True
+        again, self.restored = self.restored, True
         self.site.restore(self._backup)
+        if again:
+            self._story.tell("operator", "begins a recovery")
+            self.decide(lambda connection: begin_and_settle(connection, self.capabilities, "begun by command"))
 
     def serve(self, request: WireRequest) -> WireAnswer | None:
         """Answer, or None where nobody does."""

@@ -14,7 +14,7 @@ from tests.simulation.central_site import CentralSite
 from tests.simulation.run import simulate
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 100
+SEEDS = 200
 JOBS = 2
 TRANSACTIONS = 200
 DIGEST = (
