@@ -97,7 +97,7 @@ class _Book:
     def _lost_holds(self, expected: Expected) -> Iterator[Fault]:
         holds = dict(self._connection.execute("SELECT hold_id, state FROM holds"))
         for hold, state in expected.holds.items():
-            if hold not in holds and state != "open" and expected.pruned:
+            if hold not in holds and expected.pruned and (state != "open" or hold in expected.ending):
                 continue  # Pruned, with the entry that ended it.
             if hold not in holds:
                 yield Fault("lost", f"hold {hold} ({state}) is missing")

@@ -18,12 +18,14 @@ __all__ = ["Expected", "lines_of_journal"]
 class Expected:
     """`entries`: receipt by entry id. `holds`: state by id. `watermark`: the highest that was acknowledged.
 
-    `pruned` says that pruning was begun: what had ended may be gone.
+    `ending` are the holds that a call was to end, whatever became of it. `pruned` says that pruning was begun: what had
+    ended may be gone.
     """
 
     journal: str | None = None
     entries: dict[str, str] = field(default_factory=dict)
     holds: dict[str, str] = field(default_factory=dict)
+    ending: set[str] = field(default_factory=set)
     grants: set[str] = field(default_factory=set)
     grants_closed: set[str] = field(default_factory=set)
     watermark: int = 0
@@ -48,6 +50,8 @@ class Expected:
                     self.holds[line["hold"]] = "spent"
             case "hold":
                 self.holds.setdefault(line["hold"], "open")
+            case "ending":
+                self.ending.add(line["hold"])
             case "release":
                 self.holds[line["hold"]] = "released"
             case "grant":

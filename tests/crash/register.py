@@ -108,8 +108,9 @@ class Register:
             alias=alias,
             hold_id=None if hold is None else hold.hold_id,
         )
-        sale: Sale = self.call(lambda: self._record_sale(request))
         hold_id = None if hold is None else hold.hold_id
+        self._begin_to_end(hold_id)
+        sale: Sale = self.call(lambda: self._record_sale(request))
         self.acknowledge({"kind": "sale", "receipt": str(sale.receipt), "entry": sale.entry_id, "hold": hold_id})
         self._sold.append((sale.receipt, basket))
 
@@ -144,8 +145,14 @@ class Register:
         if self._held:
             hold = self._held.pop(0).hold
             request = ReleaseRequest(context=self._context, hold_id=hold.hold_id)
+            self._begin_to_end(hold.hold_id)
             self.call(lambda: ReleaseHold(request=request))
             self.acknowledge({"kind": "release", "hold": hold.hold_id})
+
+    def _begin_to_end(self, hold_id: str | None) -> None:
+        """Note that a hold may end, before it does: its entry may be written, and pruned, and never acknowledged."""
+        if hold_id is not None:
+            self.acknowledge({"kind": "ending", "hold": hold_id})
 
     # --- taking back, and central ---
 
