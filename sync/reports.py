@@ -171,7 +171,7 @@ def _check_place(transaction: Transaction, seq: int, digest: str) -> None:
 
 
 def _begin_feed_anew(transaction: Transaction, epoch: str) -> None:
-    """Read the feed from its beginning; snapshots stay until central's own, whose revisions count from its backup, are here."""
+    """Read the feed from its beginning; snapshots stay until those of central, whose revisions count anew, are here."""
     transaction.set_meta(epoch=epoch, cursor="")
     transaction.execute("UPDATE snapshots SET revision = 0")
 
