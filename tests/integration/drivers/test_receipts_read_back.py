@@ -199,7 +199,7 @@ def test_a_logo_comes_back_dot_by_dot(decoder: Decoder) -> None:
 
 
 def test_the_lock_of_the_decoder_has_hashes_and_names_no_registry() -> None:
-    lock = (SOURCE / "package-lock.json").read_text(encoding="utf-8")
+    lock = (SOURCE / "hashes.json").read_text(encoding="utf-8")
     packages = {name: entry for name, entry in json.loads(lock)["packages"].items() if name}
     assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
     assert "resolved" not in lock
