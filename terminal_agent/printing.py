@@ -6,11 +6,9 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from drivers.errors import DocumentInvalid
 from drivers.printer.document import Document
@@ -19,7 +17,7 @@ from drivers.printer.models import printer_model
 from drivers.printer.profile import PrinterProfile
 from drivers.printer.render import render_block, render_document, warm_up
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody
-from loyalty_sdk.errors import InvalidRequest, LoyaltyError, ReceiptUnknown
+from loyalty_sdk.errors import InvalidRequest, ReceiptUnknown
 from loyalty_sdk.local import (
     CancelPrintRequest,
     PrintJobs,
@@ -62,17 +60,12 @@ class Printing:
     def prepare(self) -> None:
         """Load what printing takes, once and in the background, where there is a printer.
 
-        It is 12 MB and a quarter of a second: called with the first customer, an idle agent is spared the one and
-        the first receipt the other.
+        It is some megabytes and a quarter of a second: called with the first customer, an idle agent is spared the one
+        and the first receipt the other.
         """
         if self._printers.installed and not self._prepared:
             self._prepared = True
-            threading.Thread(target=self._warm_up, name="printer-warm-up", daemon=True).start()
-
-    def _warm_up(self) -> None:
-        warm_up()
-        with suppress(LoyaltyError, SQLAlchemyError):  # The agent may end meanwhile, and the journal with it.
-            self.check_texts()
+            threading.Thread(target=warm_up, name="printer-warm-up", daemon=True).start()
 
     async def receipt_block(
         self, request: ReceiptBlockRequest, training: Mapping[ReceiptKey, Receipt] = NO_TRAINING

@@ -88,9 +88,11 @@ async def test_central_answers_every_recorded_upload_as_it_did(release: Path) ->
             then = decode(UploadAnswer, loads(b64decode(upload["answer"])))
             now = decode(UploadAnswer, loads(answer.content))
             assert now.epoch == then.epoch
-            # What was held then may have been judged since, and what came after this upload is told too.
+            # What was held then may have been judged since; what came after is told too, up to the watermark.
             told = [(outcome.seq, outcome.id) for outcome in then.outcomes]
-            assert [(outcome.seq, outcome.id) for outcome in now.outcomes][: len(told)] == told
+            again = [(outcome.seq, outcome.id) for outcome in now.outcomes]
+            assert again[: len(told)] == told
+            assert [seq for seq, _ in again] == list(range(told[0][0], now.watermark + 1))
     await central.database.close()
 
 
