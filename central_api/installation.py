@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 from central_api.capabilities import Capabilities
 from central_api.migration import is_installed, lock_schema, migrate
 from central_api.problems import refuse
-from central_api.schema import SCHEMA_VERSION, meta, metadata, tenants
+from central_api.schema import SCHEMA_VERSION, meta, tenants
+from central_api.schema_office import metadata
 from central_api.statements import insert_rows
 
 __all__ = ["epoch_of", "install", "tenant_names"]

@@ -51,24 +51,28 @@ __all__ = [
     "reservations",
     "returned_lines",
     "sales",
+    "table",
     "tenants",
     "terminals",
+    "to_tenant",
     "transfers",
     "waiting",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ACCOUNTS = ("issued", "available", "pending", "reserved", "redeemed", "expired", "owed", "offline_loss")
 OUTCOMES = ("applied", "held", "rejected", "quarantined")
 
 metadata = MetaData()
 
 
-def _table(name: str, *parts: Any, with_rowid: bool = True) -> Table:
+def table(name: str, *parts: Any, with_rowid: bool = True) -> Table:
+    """Declare a table; without a rowid it is kept in the order of its key."""
     return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=with_rowid)
 
 
-def _to_tenant() -> ForeignKeyConstraint:
+def to_tenant() -> ForeignKeyConstraint:
+    """Return the reference of a row to its tenant."""
     return ForeignKeyConstraint(["tenant"], ["tenants.tenant"])
 
 
@@ -81,11 +85,11 @@ def _to_member() -> ForeignKeyConstraint:
 
 
 # `epoch` names one life of this database, `schema_version` its form.
-meta = _table("meta", key("name"), words("value"))
+meta = table("meta", key("name"), words("value"))
 
-tenants = _table("tenants", key("tenant"), time("created_at"))
+tenants = table("tenants", key("tenant"), time("created_at"))
 
-programmes = _table(
+programmes = table(
     "programmes",
     key("tenant"),
     Column("version", Whole, primary_key=True, autoincrement=False),
@@ -93,11 +97,11 @@ programmes = _table(
     words("key_id"),
     Column("signature", LargeBinary, nullable=False),
     time("activated_at"),
-    _to_tenant(),
+    to_tenant(),
 )
 
 # The terminal's id is the name it was given. Key and token are null until it has enrolled.
-terminals = _table(
+terminals = table(
     "terminals",
     key("tenant"),
     key("terminal"),
@@ -108,13 +112,13 @@ terminals = _table(
     time("created_at"),
     time("enrolled_at", nullable=True),
     one_of("state", ("new", "enrolled", "revoked")),
-    _to_tenant(),
+    to_tenant(),
 )
 # Not unique, since a unique key would have to contain the tenant, which a token alone does not tell: 256 random bits
 # do not meet twice.
 Index("terminals_by_token", terminals.c.token_hash)
 
-enrolment_codes = _table(
+enrolment_codes = table(
     "enrolment_codes",
     key("tenant"),
     key("code_hash"),
@@ -125,7 +129,7 @@ enrolment_codes = _table(
 )
 Index("enrolment_codes_by_hash", enrolment_codes.c.code_hash)
 
-journals = _table(
+journals = table(
     "journals",
     key("tenant"),
     key("terminal"),
@@ -140,7 +144,7 @@ journals = _table(
 
 # `id` is null where the bytes cannot be read or name an id that an earlier entry has; `id_claimed` then says what they
 # name. `points` is the net effect on the member's balance, null where there is none.
-entries = _table(
+entries = table(
     "entries",
     key("tenant"),
     key("terminal"),
@@ -168,7 +172,7 @@ entries = _table(
 Index("entries_by_member", entries.c.tenant, entries.c.member_id, entries.c.effective_at)
 
 # Sealed under the member's own key, or, while no member is known, still as the terminal sealed it to central.
-attachments = _table(
+attachments = table(
     "attachments",
     key("tenant"),
     key("entry_id"),
@@ -178,7 +182,7 @@ attachments = _table(
 )
 
 # The first entry that named a receipt key has it for ever.
-receipts = _table(
+receipts = table(
     "receipts",
     key("tenant"),
     key("store"),
@@ -192,7 +196,7 @@ receipts = _table(
 
 # What reversals need to know of an applied sale beside its bytes. `points_debited` and `points_credited` are what has
 # come back in all.
-sales = _table(
+sales = table(
     "sales",
     key("tenant"),
     key("entry_id"),
@@ -209,7 +213,7 @@ sales = _table(
     with_rowid=False,
 )
 
-returned_lines = _table(
+returned_lines = table(
     "returned_lines",
     key("tenant"),
     key("sale_id"),
@@ -219,9 +223,9 @@ returned_lines = _table(
 )
 
 # Held entries by what they wait for: `receipt:…` the sale of a return, `alias:…` the digest of an unknown alias.
-waiting = _table("waiting", key("tenant"), key("waits_for"), key("entry_id"), with_rowid=False)
+waiting = table("waiting", key("tenant"), key("waits_for"), key("entry_id"), with_rowid=False)
 
-members = _table(
+members = table(
     "members",
     key("tenant"),
     key("member_id"),
@@ -229,11 +233,11 @@ members = _table(
     words("tier", ""),
     whole("revision", 1),
     time("created_at"),
-    _to_tenant(),
+    to_tenant(),
 )
 
 # The member's own key, wrapped by the master key of the key file. Erasure deletes the row.
-member_keys = _table(
+member_keys = table(
     "member_keys",
     key("tenant"),
     key("member_id"),
@@ -241,7 +245,7 @@ member_keys = _table(
     _to_member(),
 )
 
-aliases = _table(
+aliases = table(
     "aliases",
     key("tenant"),
     key("digest"),
@@ -254,7 +258,7 @@ aliases = _table(
 Index("aliases_by_member", aliases.c.tenant, aliases.c.member_id)
 
 # Each figure is the sum of the member's transfers; `owed` shows as positive what the account `owed` has as negative.
-balances = _table(
+balances = table(
     "balances",
     key("tenant"),
     key("member_id"),
@@ -269,7 +273,7 @@ balances = _table(
     with_rowid=False,
 )
 
-reservations = _table(
+reservations = table(
     "reservations",
     key("tenant"),
     key("member_id"),
@@ -281,7 +285,7 @@ reservations = _table(
 )
 
 # `id` is the id of the entry or grant that caused it and a number, so that nothing can be booked twice.
-transfers = _table(
+transfers = table(
     "transfers",
     key("tenant"),
     key("id"),
@@ -305,7 +309,7 @@ transfers = _table(
 Index("transfers_by_member", transfers.c.tenant, transfers.c.member_id, transfers.c.effective_at)
 
 # Reserved of a grant is points - spent - released, never below 0: what is spent beyond is `overdrawn`, central's loss.
-grants = _table(
+grants = table(
     "grants",
     key("tenant"),
     key("grant_id"),
@@ -335,7 +339,7 @@ Index("grants_by_member", grants.c.tenant, grants.c.member_id, grants.c.terminal
 Index("grants_by_terminal", grants.c.tenant, grants.c.terminal, grants.c.state)
 
 # How an applied sale used its grants: `points` came from what was reserved, `overdrawn` from central's loss.
-grant_uses = _table(
+grant_uses = table(
     "grant_uses",
     key("tenant"),
     key("entry_id"),
@@ -347,7 +351,7 @@ grant_uses = _table(
 
 # One row for each thing that a terminal is to hear of, numbered anew whenever it changes, so that the feed of a
 # terminal that was away for a month holds each thing once. `key` is a member id, a grant id or `journal/seq`.
-changes = _table(
+changes = table(
     "changes",
     key("tenant"),
     key("terminal"),
@@ -361,18 +365,18 @@ Index("changes_by_terminal", changes.c.tenant, changes.c.terminal, changes.c.num
 
 # The highest number that a terminal's feed has given. Its row is locked until the transaction that took a number ends,
 # so that the numbers of one feed commit in their order.
-feeds = _table("feeds", key("tenant"), key("terminal"), whole("number", 0), with_rowid=False)
+feeds = table("feeds", key("tenant"), key("terminal"), whole("number", 0), with_rowid=False)
 
 # Which terminal wants to hear of which member: it asked for the member or sold to it.
-interest = _table("interest", key("tenant"), key("member_id"), key("terminal"), with_rowid=False)
+interest = table("interest", key("tenant"), key("member_id"), key("terminal"), with_rowid=False)
 
 # The lives of this database: one begins with `init`, and another each time that a terminal shows it to be a restored
 # backup. The one in force is in `meta`; the first of a database of release 0.1.0 is only there.
-epochs = _table("epochs", key("epoch"), time("began_at"), words("cause"))
+epochs = table("epochs", key("epoch"), time("began_at"), words("cause"))
 
 # Which terminals a restored central waits for before it grants anything: each reports, then returns what it holds up to
 # `needed_seq`. Rows are of the epoch in force.
-recoveries = _table(
+recoveries = table(
     "recoveries",
     key("tenant"),
     key("terminal"),
@@ -386,7 +390,7 @@ recoveries = _table(
 )
 
 # What a restored central lacks and the terminal has pruned, with the terminal's signed report.
-gaps = _table(
+gaps = table(
     "gaps",
     key("tenant"),
     key("terminal"),

@@ -19,7 +19,8 @@ from central_api.bootstrap import migrate_database
 from central_api.database import open_database
 from central_api.migration import NotInitialised, check_installed, upgrade
 from central_api.migrations.tables_of_0_1_0 import metadata as earlier
-from central_api.schema import SCHEMA_VERSION, meta, metadata
+from central_api.schema import SCHEMA_VERSION, meta
+from central_api.schema_office import metadata
 from tests.integration.central_api.support import Program
 from tests.support.postgresql import Server
 
