@@ -12,30 +12,29 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, select, tuple_
+from sqlalchemy import Connection, Select, select
 
-from central_api import feed
-from central_api.accounts import Account, Movement
+from central_api.accounts import Movement
 from central_api.awaited import waits_for_alias, waits_for_receipt
 from central_api.locks import lock_bells, lock_members, lock_sales, locks_rows
+from central_api.member_accounts import MemberAccounts
 from central_api.programmes import programmes_loaded
 from central_api.records import EntryRow, Grant, GrantUsed, Sale
 from central_api.schema import (
     aliases,
-    balances,
     entries,
     grant_uses,
     grants,
     interest,
-    members,
     receipts,
-    reservations,
     returned_lines,
     sales,
     transfers,
 )
+from central_api.settling import Booking
 from central_api.shelf import Shelf
-from central_api.statements import among, given, insert_missing, insert_rows, upsert_rows
+from central_api.statements import among, among_keys, given, insert_missing, insert_rows, upsert_rows
+from central_api.totals import note_transfers
 from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.model import ReceiptKey
 from loyalty_sdk.programme import Programme
@@ -49,23 +48,6 @@ SALE_COLUMNS = tuple(field.name for field in fields(Sale) if field.name != "retu
 RECEIPT_COLUMNS = ("store", "register", "business_date", "series", "number")
 
 
-def _of_member(table: Table) -> ColumnElement[bool]:
-    return (table.c.tenant == members.c.tenant) & (table.c.member_id == members.c.member_id)
-
-
-_ACCOUNTS = (
-    select(
-        members.c.member_id,
-        balances.c.available,
-        balances.c.pending,
-        balances.c.owed,
-        reservations.c.terminal,
-        reservations.c.points,
-    )
-    .join_from(members, balances, _of_member(balances), isouter=True)
-    .join(reservations, _of_member(reservations), isouter=True)
-    .where(given(members.c.tenant), among(members.c.member_id))
-)
 _GRANTS = select(*(grants.c[name] for name in GRANT_COLUMNS)).where(given(grants.c.tenant), among(grants.c.grant_id))
 _SALES = select(*(sales.c[name] for name in SALE_COLUMNS)).where(given(sales.c.tenant), among(sales.c.entry_id))
 _BUYERS = select(sales.c.entry_id, sales.c.member_id).where(given(sales.c.tenant), among(sales.c.entry_id))
@@ -75,7 +57,7 @@ _GRANT_USES = (
 )
 _RECEIPTS = select(*(receipts.c[name] for name in RECEIPT_COLUMNS), receipts.c.entry_id).where(
     given(receipts.c.tenant),
-    tuple_(*(receipts.c[name] for name in RECEIPT_COLUMNS)).in_(bindparam("receipts", expanding=True)),
+    among_keys("receipts", *(receipts.c[name] for name in RECEIPT_COLUMNS)),
 )
 _ALIASES = select(aliases.c.digest, aliases.c.member_id).where(given(aliases.c.tenant), among(aliases.c.digest))
 _ENTRIES = select(entries.c.id, entries.c.bytes).where(given(entries.c.tenant), among(entries.c.id))
@@ -88,16 +70,19 @@ class Books:
         self.connection = connection
         self.tenant = tenant
         self.recorded_at = recorded_at
-        self.accounts: Shelf[str, Account] = Shelf(self._load_accounts)
+        self.accounts = MemberAccounts(
+            connection, tenant, recorded_at, lock=self._lock_members, book=self._book_settled
+        )
         self.grants: Shelf[str, Grant] = Shelf(self._load_grants)
         self.sales: Shelf[str, Sale] = Shelf(self._load_sales)
         self.grant_uses: Shelf[str, tuple[GrantUsed, ...]] = Shelf(self._load_grant_uses)
         self.receipts: Shelf[ReceiptKey, str] = Shelf(self._load_receipts)
         self.aliases: Shelf[str, str] = Shelf(self._load_aliases)
         self.entries: Shelf[str, Entry] = Shelf(self._load_entries)
-        self.programmes: Shelf[int, Programme] = Shelf(lambda versions: programmes_loaded(connection, tenant, versions))
+        self.programmes: Shelf[int, Programme] = Shelf(
+            lambda versions: programmes_loaded(connection, tenant, versions, recorded_at)
+        )
         self._locked: set[str] = set()
-        self._balances_before: dict[str, int] = {}
         self._touched: set[str] = set()
         self._transfers: list[dict[str, Any]] = []
         self._numbers: dict[str, int] = {}
@@ -180,6 +165,9 @@ class Books:
         self.grant_uses.fetch(sold)
         self.grants.fetch([use.grant_id for entry in read for use in entry.grants])
         self.accounts.fetch([*_members_named(read), *self._members_found(rows, sold)])
+        self.accounts.facts.lots.fetch(
+            (sale.member_id, key) for key in sold if (sale := self.sales.get(key)) is not None and sale.member_id
+        )
 
     def _lock(self, rows: Sequence[EntryRow], read: Sequence[Entry]) -> None:
         """Lock the members, the sales that come back, and the bells of what has not arrived."""
@@ -202,33 +190,25 @@ class Books:
 
     def write(self) -> None:
         """Send everything to the database, and what changed to the feed."""
-        self._write_accounts()
+        self.accounts.write_facts()
+        rows = [self._row(member_id=member_id, terminal=terminal) for member_id, terminal in sorted(self._interest)]
+        insert_missing(self.connection, interest, rows)
+        self.accounts.write(self._touched, {member_id for member_id, _ in self._interest})
         self._write_grants()
         self._write_sales()
         insert_rows(self.connection, receipts, [self._receipt_row(*item) for item in self._new_receipts.items()])
         insert_rows(self.connection, transfers, self._transfers)
+        note_transfers(self.connection, self._transfers)
 
-    def _write_accounts(self) -> None:
-        held = [
-            (member_id, account) for member_id in sorted(self._touched) if (account := self.accounts.get(member_id))
-        ]
-        upsert_rows(self.connection, balances, [self._balance_row(*item) for item in held])
-        upsert_rows(
-            self.connection,
-            reservations,
-            [
-                self._row(member_id=member_id, terminal=terminal, points=points)
-                for member_id, account in held
-                for terminal, points in account.reserved.items()
-            ],
+    def _book_settled(self, member_id: str, booking: Booking) -> None:
+        self.book(
+            member_id,
+            booking.movements,
+            terminal="",
+            effective_at=booking.effective_at,
+            reason=booking.reason,
+            cause=booking.cause,
         )
-        rows = [self._row(member_id=member_id, terminal=terminal) for member_id, terminal in sorted(self._interest)]
-        insert_missing(self.connection, interest, rows)
-        # Also where a sale and its return net to nothing: who sold to an unknown card hears of its member this way.
-        wanted = {member_id for member_id, _ in self._interest}
-        before = self._balances_before
-        changed = [name for name, account in held if name in wanted or account.balance != before[name]]
-        feed.members_changed(self.connection, self.tenant, changed)
 
     def _write_grants(self) -> None:
         changed = [grant for key in sorted(self._grants_changed) if (grant := self.grants.get(key))]
@@ -255,9 +235,6 @@ class Books:
     def _row(self, **values: Any) -> dict[str, Any]:
         return {"tenant": self.tenant, **values}
 
-    def _balance_row(self, member_id: str, account: Account) -> dict[str, Any]:
-        return self._row(member_id=member_id, available=account.available, pending=account.pending, owed=account.owed)
-
     def _receipt_row(self, key: ReceiptKey, entry_id: str) -> dict[str, Any]:
         return self._row(
             store=key.store,
@@ -272,19 +249,6 @@ class Books:
         by_alias = [self.aliases.get(row.alias_digest) for row in rows if row.alias_digest is not None]
         by_sale = [sale.member_id for key in sold if (sale := self.sales.get(key)) is not None]
         return [member_id for member_id in (*by_alias, *by_sale) if member_id is not None]
-
-    def _load_accounts(self, member_ids: Sequence[str]) -> Mapping[str, Account]:
-        """A member without a row in `balances` has an account of zeros; one that does not exist has none."""
-        self._lock_members(member_ids)
-        found: dict[str, Account] = {}
-        for row in self._rows(_ACCOUNTS, member_id=member_ids):
-            if row.member_id not in found:
-                account = Account(available=row.available or 0, pending=row.pending or 0, owed=row.owed or 0)
-                found[row.member_id] = account
-            if row.terminal is not None:
-                found[row.member_id].reserved[row.terminal] = row.points
-        self._balances_before |= {member_id: account.balance for member_id, account in found.items()}
-        return found
 
     def _load_grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
         return {row.grant_id: Grant(**row._mapping) for row in self._rows(_GRANTS, grant_id=grant_ids)}
@@ -324,7 +288,7 @@ class Books:
         return {row.id: decode_entry(row.bytes) for row in self._rows(_ENTRIES, id=entry_ids)}
 
     def _rows(self, statement: Select[Any], **values: Any) -> Iterable[Any]:
-        return self.connection.execute(statement, self._row(**values))
+        return self.connection.execute(statement, self._row(**values)).all()
 
 
 def _members_named(read: Sequence[Entry]) -> list[str]:

@@ -11,6 +11,7 @@ from central_api.books import GRANT_COLUMNS, Books
 from central_api.capabilities import Capabilities
 from central_api.epochs import is_recovering
 from central_api.feed import grant_issued
+from central_api.fold import Debit
 from central_api.members import member_of_alias, note_interest
 from central_api.problems import Problem, refuse
 from central_api.programmes import programme_in_force
@@ -76,7 +77,14 @@ def issue_exact_grant(
             )
             return Problem(name="insufficient-points", detail=detail + "other tills were asked back")
         _issue(
-            connection, books, capabilities, terminal, _caps(connection, terminal), request.member_id, points, request
+            connection,
+            books,
+            capabilities,
+            terminal,
+            _caps(connection, capabilities, terminal),
+            request.member_id,
+            points,
+            request,
         )
         books.write()
     found = open_grants(connection, terminal, request.member_id)
@@ -106,7 +114,7 @@ def _grant_ahead(
 
     Returns whether there was anything to give.
     """
-    caps = _caps(connection, terminal)
+    caps = _caps(connection, capabilities, terminal)
     missing = caps.grant_ahead_points_max - _free_ahead(capabilities, found)
     if missing < 1:
         return False
@@ -179,6 +187,7 @@ def _issue(
     if account is None:
         raise ValueError("a grant is issued to a member who exists")
     movements = account.reserve(terminal.terminal, points)
+    books.accounts.take(member_id, Debit(grant.grant_id, points, now), "grant")
     books.book(
         member_id,
         movements,
@@ -189,8 +198,8 @@ def _issue(
     )
 
 
-def _caps(connection: Connection, terminal: Terminal) -> OfflineCaps:
-    programme = programme_in_force(connection, terminal.tenant)
+def _caps(connection: Connection, capabilities: Capabilities, terminal: Terminal) -> OfflineCaps:
+    programme = programme_in_force(connection, terminal.tenant, capabilities.now())
     return OfflineCaps() if programme is None else programme.offline
 
 

@@ -11,17 +11,20 @@ __all__ = ["judge_grant_closed", "judge_release"]
 
 
 def judge_release(matter: Matter) -> Verdict:
-    """End a hold without a sale: points of an open grant stay with it, points of a closed one go to the member."""
+    """End a hold without a sale: points of an open grant stay with it, points of a closed one go to the member.
+
+    A terminal whose disk was restored may release what its life before has spent or released: what is there goes back.
+    """
     body = matter.entry.body
     if not isinstance(body, ReleaseBody):
         raise Unfit("quarantined", "body-differs")
-    grants = [(checked_grant(matter, use, body.member_id), use.points) for use in matter.entry.grants]
-    closed = [(grant, points) for grant, points in grants if grant.state == "closed"]
-    if any(points > grant.reserved for grant, points in closed):
-        raise Unfit("quarantined", "released-more-than-held")
-    for grant, points in closed:
-        _release(matter, grant, points, "hold-released")
-    return Verdict(outcome="applied", points=0, member_id=body.member_id)
+    member_id = matter.books.accounts.member_of(body.member_id)
+    grants = [(checked_grant(matter, use, member_id), use.points) for use in matter.entry.grants]
+    closed = [(grant, points, min(points, grant.reserved)) for grant, points in grants if grant.state == "closed"]
+    for grant, _, left in closed:
+        matter.release(grant, left, "hold-released")
+    reason = _differs(sum(points for _, points, _ in closed), sum(left for _, _, left in closed))
+    return Verdict(outcome="applied", reason=reason, points=0, member_id=member_id)
 
 
 def judge_grant_closed(matter: Matter) -> Verdict:
@@ -33,7 +36,8 @@ def judge_grant_closed(matter: Matter) -> Verdict:
     if not isinstance(body, GrantClosedBody):
         raise Unfit("quarantined", "body-differs")
     grant = matter.books.grants.get(body.grant_id) or _recovered(matter, body)
-    if (grant.terminal, grant.member_id) != (matter.entry.terminal, body.member_id):
+    member_id = matter.books.accounts.member_of(body.member_id)
+    if (grant.terminal, grant.member_id) != (matter.entry.terminal, member_id):
         raise Unfit("quarantined", "grant-misplaced")
     if grant.state == "closed":
         raise Unfit("rejected", "grant-closed-twice")
@@ -41,16 +45,12 @@ def judge_grant_closed(matter: Matter) -> Verdict:
         raise Unfit("quarantined", "grants-differ")
     left = min(body.points, grant.reserved)
     grant.state = "closed"
-    _release(matter, grant, left, f"grant-closed-{body.reason}")
-    reason = "" if left == body.points else f"points-differ: {body.points}, but {left} were reserved"
-    return Verdict(outcome="applied", reason=reason, points=0, member_id=body.member_id)
+    matter.release(grant, left, f"grant-closed-{body.reason}")
+    return Verdict(outcome="applied", reason=_differs(body.points, left), points=0, member_id=member_id)
 
 
-def _release(matter: Matter, grant: Grant, points: int, reason: str) -> None:
-    grant.released += points
-    matter.books.grant_changed(grant)
-    movements = matter.account(grant.member_id).release(grant.terminal, points)
-    matter.book(grant.member_id, movements, reason, grant.grant_id)
+def _differs(points: int, left: int) -> str:
+    return "" if left == points else f"points-differ: {points}, but {left} were reserved"
 
 
 def _recovered(matter: Matter, body: GrantClosedBody) -> Grant:
@@ -58,4 +58,4 @@ def _recovered(matter: Matter, body: GrantClosedBody) -> Grant:
     use = next((use for use in matter.entry.grants if use.grant_id == body.grant_id), None)
     if use is None:
         raise Unfit("quarantined", "grant-unknown")
-    return checked_grant(matter, use, body.member_id)
+    return checked_grant(matter, use, body.member_id, points_min=0)

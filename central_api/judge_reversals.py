@@ -61,7 +61,7 @@ def _judge_unlinked(matter: Matter, body: ReversalBody) -> Verdict:
         raise Unfit("quarantined", "points-differ: an unlinked return gives nothing back")
     if member_id is None:
         return Verdict(outcome="applied")
-    matter.book(member_id, matter.account(member_id).take_back(points), "unlinked-return")
+    matter.take(member_id, points, "unlinked-return")
     return Verdict(outcome="applied", points=-points, member_id=member_id)
 
 
@@ -71,22 +71,25 @@ def _judge_linked(matter: Matter, body: ReversalBody) -> Verdict:
     sale, sold = _original(matter, body.original)
     restores = _restores_grants(matter, body, sale)
     change = _change(matter, body, sale, sold, restores=restores)
-    balance_before = matter.account(sale.member_id).balance if sale.member_id else 0
-    if sale.member_id is not None:
-        matter.books.wants(sale.member_id, matter.entry.terminal)
-        if restores:
-            _uncredit(matter, sale, sale.member_id)
-            _restore(matter, sale, sale.member_id)
-        else:
-            _credit(matter, sale, sale.member_id, change.points.credited)
-        _debit(matter, sale.member_id, change.points.debited)
+    points = None if sale.member_id is None else _move(matter, sale, sale.member_id, change.points, restores=restores)
     reason = _flag(body, change, sale.returned)
     sale.returned = dict(change.returned)
     sale.points_debited += change.points.debited
     sale.points_credited += change.points.credited
     matter.books.sale_changed(sale)
-    points = matter.account(sale.member_id).balance - balance_before if sale.member_id else None
     return Verdict(outcome="applied", reason=reason, points=points, member_id=sale.member_id)
+
+
+def _move(matter: Matter, sale: Sale, member_id: str, points: ReturnedPoints, *, restores: bool) -> int:
+    """Book what comes back. Returns what that is to the member, whatever became of the points meanwhile."""
+    matter.books.wants(member_id, matter.entry.terminal)
+    if restores:
+        credited = -_uncredit(matter, sale, member_id)
+        credited += _restore(matter, sale, member_id)
+    else:
+        credited = _credit(matter, sale, member_id, points.credited)
+    matter.take_back(member_id, sale.entry_id, points.debited)
+    return credited - points.debited
 
 
 def _original(matter: Matter, key: ReceiptKey) -> tuple[Sale, SaleBody]:
@@ -140,14 +143,16 @@ def _returned_after(body: ReversalBody, before: Mapping[int, Decimal], basket: B
     return after
 
 
-def _uncredit(matter: Matter, sale: Sale, member_id: str) -> None:
+def _uncredit(matter: Matter, sale: Sale, member_id: str) -> int:
     """Take back what parts that came back before had credited: the void gives it all to the grants."""
     to_member = min(sale.points_credited, sale.points_redeemed - sale.points_overdrawn)
+    _give_back_to_grants(matter, sale, to_member, 0)
     movements = matter.account(member_id).take_credit_back(to_member) + loss(sale.points_credited - to_member)
     matter.book(member_id, movements, "void")
+    return to_member
 
 
-def _restore(matter: Matter, sale: Sale, member_id: str) -> None:
+def _restore(matter: Matter, sale: Sale, member_id: str) -> int:
     """A void in the sale's own journal gives open grants their points again, and the member those of closed ones."""
     account = matter.account(member_id)
     uses = matter.books.grant_uses.get(sale.entry_id) or ()
@@ -155,6 +160,7 @@ def _restore(matter: Matter, sale: Sale, member_id: str) -> None:
         grant = matter.books.grants.get(use.grant_id)
         if grant is None or grant.state == "closed":
             movements = account.credit(use.points)
+            _give_back(matter, use.grant_id, use.points)
         else:
             grant.spent -= use.points
             grant.overdrawn -= use.overdrawn
@@ -165,20 +171,30 @@ def _restore(matter: Matter, sale: Sale, member_id: str) -> None:
     matter.books.grants_used(
         sale.entry_id, tuple(GrantUsed(grant_id=use.grant_id, points=0, overdrawn=0) for use in uses)
     )
+    return sum(use.points for use in uses)
 
 
-def _credit(matter: Matter, sale: Sale, member_id: str, points: int) -> None:
+def _credit(matter: Matter, sale: Sale, member_id: str, points: int) -> int:
     """Give redeemed points back: first those that were the member's, then those that central had lost."""
     own = sale.points_redeemed - sale.points_overdrawn
-    to_member = min(sale.points_credited + points, own) - min(sale.points_credited, own)
-    movements = matter.account(member_id).credit(to_member) + loss_undone(points - to_member)
+    before, after = min(sale.points_credited, own), min(sale.points_credited + points, own)
+    _give_back_to_grants(matter, sale, before, after)
+    movements = matter.account(member_id).credit(after - before) + loss_undone(points - (after - before))
     matter.book(member_id, movements, "return")
+    return after - before
 
 
-def _debit(matter: Matter, member_id: str, points: int) -> None:
-    """Take earned points back; where the rest of a basket earns more than the whole did, the difference is earned."""
-    account = matter.account(member_id)
-    matter.book(member_id, account.take_back(points) if points >= 0 else account.earn(-points), "return")
+def _give_back_to_grants(matter: Matter, sale: Sale, before: int, after: int) -> None:
+    """What came back of a sale in all is that of its first grant, then that of the next."""
+    for use in matter.books.grant_uses.get(sale.entry_id) or ():
+        _give_back(matter, use.grant_id, min(after, use.points) - min(before, use.points))
+        before, after = max(0, before - use.points), max(0, after - use.points)
+
+
+def _give_back(matter: Matter, grant_id: str, points: int) -> None:
+    grant = matter.books.grants.get(grant_id)
+    if grant is not None and points:
+        matter.books.accounts.give_back(grant, points, matter.entry.id)
 
 
 def _flag(body: ReversalBody, change: _Return, before: Mapping[int, Decimal]) -> str:

@@ -23,8 +23,8 @@ def judge_sale(matter: Matter) -> Verdict:
     grants = _checked_redemption(matter, programme, body, member_id)
     used = _spend(matter, grants)
     earned = body.points_earned if member_id is not None else 0
-    if member_id is not None:
-        matter.book(member_id, matter.account(member_id).earn(earned), "sale")
+    if member_id is not None and programme is not None:
+        matter.earn(member_id, programme, earned)
     _keep(matter, body, member_id, earned, used)
     spent = sum(use.points for use in used)
     reason = "grant-overdrawn" if any(use.overdrawn for use in used) else ""
@@ -46,13 +46,10 @@ def give_back_of_rejected(matter: Matter, earlier_id: str) -> None:
 
 def _give_back(matter: Matter, use: GrantUse, body: SaleBody) -> None:
     grant = matter.books.grants.get(use.grant_id)
-    if grant is None or grant.terminal != matter.entry.terminal or grant.member_id != body.member_id:
+    if grant is None or grant.terminal != matter.entry.terminal or body.member_id is None:
         return
-    points = max(0, min(use.points, grant.reserved))
-    grant.released += points
-    matter.books.grant_changed(grant)
-    movements = matter.account(grant.member_id).release(grant.terminal, points)
-    matter.book(grant.member_id, movements, "sale-rejected", grant.grant_id)
+    if grant.member_id == matter.books.accounts.member_of(body.member_id):
+        matter.release(grant, max(0, min(use.points, grant.reserved)), "sale-rejected")
 
 
 def _hold_id(body: object) -> str | None:

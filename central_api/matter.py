@@ -9,11 +9,13 @@ from datetime import datetime
 from central_api.accounts import Account, Movement
 from central_api.awaited import waits_for_alias
 from central_api.books import Books
+from central_api.fold import Debit, Lot
 from central_api.keys import KeyRing
-from central_api.records import Unfit
+from central_api.records import Grant, Unfit
 from loyalty_sdk.basket import Basket
 from loyalty_sdk.envelope import Entry
 from loyalty_sdk.programme import Programme
+from loyalty_sdk.rules import points_available_at, points_expire_at
 
 __all__ = ["POINTS_MAX", "Matter"]
 
@@ -38,6 +40,8 @@ class Matter:
     def member(self, named: str | None) -> str | None:
         """Return the member of a sale or return: the one named, or the alias' owner; None for nobody.
 
+        For one who was merged into another, that is the other.
+
         Raises Unfit: held while nobody has registered the alias, quarantined for a member that central never had.
         """
         member_id = named or self._member_of_alias()
@@ -46,7 +50,7 @@ class Matter:
         if self.books.accounts.get(member_id) is None:
             raise Unfit("quarantined", "member-unknown")
         self.books.wants(member_id, self.entry.terminal)
-        return member_id
+        return self.books.accounts.member_of(member_id)
 
     def account(self, member_id: str) -> Account:
         """Return the account of a member that exists."""
@@ -66,6 +70,39 @@ class Matter:
         if programme.currency != basket.currency:
             raise Unfit("quarantined", "currency-differs")
         return programme
+
+    def earn(self, member_id: str, programme: Programme, points: int) -> None:
+        """Give a sale's points, by its own programme: at once, or pending; with the date at which they expire."""
+        at = self.effective_at
+        lot = Lot(self.entry.id, points, points_available_at(programme, at), points_expire_at(programme, at))
+        account, accounts = self.account(member_id), self.books.accounts
+        is_pending = accounts.give(member_id, lot, "sale", at)
+        self.book(member_id, account.earn_pending(points) if is_pending else account.earn(points), "sale")
+
+    def take_back(self, member_id: str, sale_id: str, points: int) -> None:
+        """Take back what a sale gave; below 0, where the rest of a basket earns more than the whole, give it."""
+        account, accounts = self.account(member_id), self.books.accounts
+        lot = accounts.facts.lots.get((member_id, sale_id))
+        if lot is None or not points:
+            return
+        accounts.leave(member_id, lot, lot.points - points, self.entry.id)
+        pending = min(points, account.pending) if accounts.is_pending(member_id, lot) else 0
+        self.book(member_id, [*account.take_back_pending(pending), *account.take_back(points - pending)], "return")
+
+    def take(self, member_id: str, points: int, reason: str) -> None:
+        """Take points for this entry itself."""
+        if not points:
+            return
+        self.book(member_id, self.account(member_id).take_back(points), reason)
+        self.books.accounts.take(member_id, Debit(self.entry.id, points, self.effective_at), "unlinked_return")
+
+    def release(self, grant: Grant, points: int, reason: str) -> None:
+        """Give back to the member what was set aside by a grant."""
+        grant.released += points
+        self.books.grant_changed(grant)
+        movements = self.account(grant.member_id).release(grant.terminal, points)
+        self.books.accounts.give_back(grant, points, self.entry.id)
+        self.book(grant.member_id, movements, reason, grant.grant_id)
 
     def book(self, member_id: str, movements: Iterable[Movement], reason: str, grant_id: str | None = None) -> None:
         """Keep the movements as transfers of this entry."""

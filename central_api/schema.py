@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from central_api.columns import Whole, Words, flag, key, one_of, time, whole, words
@@ -59,7 +60,7 @@ __all__ = [
     "waiting",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 ACCOUNTS = ("issued", "available", "pending", "reserved", "redeemed", "expired", "owed", "offline_loss")
 OUTCOMES = ("applied", "held", "rejected", "quarantined")
 
@@ -170,6 +171,17 @@ entries = table(
     ),
 )
 Index("entries_by_member", entries.c.tenant, entries.c.member_id, entries.c.effective_at)
+# In canonical order. Nearly all entries are applied, and are not in it.
+Index(
+    "entries_quarantined",
+    entries.c.tenant,
+    entries.c.effective_at,
+    entries.c.terminal,
+    entries.c.journal,
+    entries.c.seq,
+    sqlite_where=text("outcome = 'quarantined'"),
+    postgresql_where=text("outcome = 'quarantined'"),
+)
 
 # Sealed under the member's own key, or, while no member is known, still as the terminal sealed it to central.
 attachments = table(

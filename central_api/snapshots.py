@@ -12,8 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from central_api.capabilities import Capabilities
+from central_api.facts import folded_members
+from central_api.fold import Folded
 from central_api.personal import MemberKey, mask_name, opened_member_key
 from central_api.schema import balances, journals, member_keys, members, reservations
+from central_api.schema_ledger import settlements
 from central_api.shelf import KEYS_PER_QUERY_MAX
 from central_api.statements import among, given, total
 from central_api.terminals import Terminal
@@ -43,11 +46,13 @@ _MEMBERS = (
         member_keys.c.wrapped,
         balances.c.available,
         balances.c.owed,
+        settlements.c.next_due_at,
         _RESERVED.label("reserved"),
         _WATERMARK.label("includes_seq"),
     )
     .join_from(members, balances, _same_member(balances), isouter=True)
     .join(member_keys, _same_member(member_keys), isouter=True)
+    .join(settlements, _same_member(settlements), isouter=True)
     .where(given(members.c.tenant), among(members.c.member_id))
 )
 
@@ -60,17 +65,28 @@ def snapshots_for(
         return []
     as_of = capabilities.now()
     found = {}
-    for row in _rows(connection, terminal, journal, member_ids):
+    rows = _rows(connection, terminal, journal, member_ids)
+    # What time did to points counts at its date, whether or not it is booked yet.
+    due = [row.member_id for row in rows if row.next_due_at is not None and row.next_due_at <= as_of]
+    now = folded_members(connection, terminal.tenant, due, as_of) if due else {}
+    for row in rows:
         found[row.member_id] = Snapshot(
             member_id=row.member_id,
             name_masked=mask_name(_name(capabilities, terminal.tenant, row)),
             tier=row.tier,
-            balance=(row.available or 0) + row.reserved - (row.owed or 0),
+            balance=_spendable(row, now.get(row.member_id)) + row.reserved,
             revision=row.revision,
             as_of=as_of,
             includes_seq=row.includes_seq or 0,
         )
     return [found[member_id] for member_id in member_ids if member_id in found]
+
+
+def _spendable(row: Row[Any], folded: Folded | None) -> int:
+    """Available less owed points."""
+    if folded is None:
+        return (row.available or 0) - (row.owed or 0)
+    return folded.figures.available - folded.owed
 
 
 def member_name(sealed: bytes | None, key: MemberKey | None) -> str:

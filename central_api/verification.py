@@ -1,13 +1,14 @@
-"""Verifies a tenant's ledger: chains, balances from their transfers, outcomes and balances from the entries.
+"""Verifies a tenant's ledger: chains, balances and totals from transfers; outcomes, lots and balances from entries.
 
 Reads one state of the database and writes nothing to it. What is judged again is in `judging_again.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,16 +19,16 @@ from sqlalchemy import Connection, Row, create_engine, event, func, select
 from central_api.capabilities import Capabilities
 from central_api.differences import Difference, Differences
 from central_api.judging_again import Scratch
-from central_api.schema import balances, entries, metadata, reservations, transfers
-from central_api.statements import total
+from central_api.schema import entries
+from central_api.schema_office import metadata
 from central_api.verify_chains import verify_chains
+from central_api.verify_facts import verify_facts
 from central_api.verify_sums import member_page, verify_sums
+from central_api.verify_totals import verify_totals
 
 __all__ = ["Verification", "entry_count", "verify_tenant"]
 
 OUTCOME_COLUMNS = ("outcome", "points", "member_id", "effective_at")
-# A signed figure: what is owed counts as less.
-NET = ("available", "pending", "owed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ def verify_tenant(
         scratch.take()
         scratch.judge_all(advance)
         judged = _verify_outcomes(connection, scratch, differences)
-        members = _verify_members(connection, scratch, tenant, differences)
+        members = _verify_members(connection, scratch, tenant, capabilities.now(), differences)
+    verify_totals(connection, tenant, differences)
     return Verification(
         tenant=tenant,
         journals=journals,
@@ -107,52 +109,12 @@ def _said(row: Row[Any], name: str) -> object:
     return getattr(row, name)
 
 
-def _verify_members(connection: Connection, scratch: Scratch, tenant: str, differences: Differences) -> int:
+def _verify_members(
+    connection: Connection, scratch: Scratch, tenant: str, now: datetime, differences: Differences
+) -> int:
     count, last = 0, ""
     while page := member_page(connection, tenant, last):
         verify_sums(connection, tenant, page, differences)
-        _verify_figures(connection, scratch, tenant, page, differences)
+        verify_facts(connection, scratch.connection, tenant, page, now, differences)
         count, last = count + len(page), page[-1]
     return count
-
-
-def _verify_figures(
-    connection: Connection, scratch: Scratch, tenant: str, page: Sequence[str], differences: Differences
-) -> None:
-    """Compare net and reserved points with those of the entries and of what people decided."""
-    stored, judged = _figures(connection, tenant, page), _figures(scratch.connection, tenant, page)
-    decided = _decided(connection, tenant, page)
-    for member in page:
-        for number, name in enumerate(("balance from entries", "reserved from entries")):
-            computed = judged[member][number] + decided[member][number]
-            differences.compare(name, f"member {member}", stored[member][number], computed)
-
-
-def _figures(connection: Connection, tenant: str, page: Sequence[str]) -> dict[str, list[int]]:
-    """[available + pending - owed, reserved] of each member."""
-    found = {member: [0, 0] for member in page}
-    mine = (balances.c.tenant == tenant) & balances.c.member_id.in_(page)
-    for row in connection.execute(select(balances).where(mine)):
-        found[row.member_id][0] = row.available + row.pending - row.owed
-    query = select(reservations.c.member_id, total(reservations.c.points).label("points")).where(
-        reservations.c.tenant == tenant, reservations.c.member_id.in_(page)
-    )
-    for row in connection.execute(query.group_by(reservations.c.member_id)):
-        found[row.member_id][1] = row.points
-    return found
-
-
-def _decided(connection: Connection, tenant: str, page: Sequence[str]) -> dict[str, list[int]]:
-    """What moved by no entry and no grant: people wrote off, or gave points by hand."""
-    found = {member: [0, 0] for member in page}
-    query = select(transfers).where(
-        transfers.c.tenant == tenant,
-        transfers.c.member_id.in_(page),
-        transfers.c.entry_id.is_(None),
-        transfers.c.to_account != "reserved",
-    )
-    for row in connection.execute(query):
-        for account, points in ((row.to_account, row.points), (row.from_account, -row.points)):
-            if account in (*NET, "reserved"):
-                found[row.member_id][account == "reserved"] += points
-    return found

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, select, union_all
 
 from central_api.differences import Differences
 from central_api.schema import balances, grants, members, reservations, transfers
+from central_api.schema_ledger import settlements
 from central_api.statements import total
 
 __all__ = ["MEMBERS_AT_ONCE", "member_page", "verify_sums"]
@@ -29,12 +30,15 @@ def verify_sums(connection: Connection, tenant: str, page: Sequence[str], differ
     """Compare what is stored of a page of members with the sums of their transfers and grants."""
     sums = _sums(connection, tenant, page)
     stored = {row.member_id: row for row in connection.execute(_of(balances, tenant, page))}
+    settled = {row.member_id: row for row in connection.execute(_of(settlements, tenant, page))}
     for member in page:
         row = stored.get(member)
         held = {"available": 0, "pending": 0, "owed": 0} if row is None else _figures(row)
         mine = sums.get(member, {})
         for account, sign in (("available", 1), ("pending", 1), ("owed", -1)):
             differences.compare(account, f"member {member}", held[account], sign * mine.get(account, 0))
+        expired = settled[member].expired if member in settled else 0
+        differences.compare("expired", f"member {member}", expired, mine.get("expired", 0))
         differences.compare("sum of all accounts", f"member {member}", 0, sum(mine.values()))
     _verify_reservations(connection, tenant, page, sums, differences)
 

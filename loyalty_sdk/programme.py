@@ -6,6 +6,7 @@ where. The document itself computes nothing: see `loyalty_sdk.rules`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,9 @@ from loyalty_sdk.codec import CodecError, decode, loads
 
 __all__ = [
     "EarningRule",
+    "Expiry",
     "OfflineCaps",
+    "Pending",
     "Programme",
     "ReceiptTexts",
     "Reward",
@@ -25,6 +28,13 @@ __all__ = [
 PROGRAMME_BYTES_MAX = 1_000_000
 RULES_MAX = 1_000
 QR_BYTES_MAX = 200
+CURRENCY = re.compile("[A-Z]{3}")
+MONTHS_MAX = 1_200
+# Less than the shortest month: points become available before they can expire.
+PENDING_HOURS_MAX = 672
+# 29 February is not there every year.
+DAY_OF_YEAR = re.compile("(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31")
+UTC_OFFSET = re.compile("[+-](0[0-9]|1[0-4]):[0-5][0-9]")
 
 RoundingMode = Literal["floor", "ceiling", "half_up", "half_even"]
 
@@ -119,6 +129,44 @@ class OfflineCaps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """When earned points expire: at the end of a day, as a clock shows it that is `utc_offset` from UTC.
+
+    Either `months_after_earning`, counted from the day of earning (the last day of a shorter month where there is no
+    such day); or on a day of every year, `on` as `12-31`: the first that is `months_min` months or more after it.
+    """
+
+    months_after_earning: int | None = None
+    on: str | None = None
+    months_min: int = 1
+    utc_offset: str = "+00:00"
+
+    def __post_init__(self) -> None:
+        if (self.months_after_earning is None) == (self.on is None):
+            raise ValueError("give either months_after_earning or on: a number of months, or a day as 12-31")
+        if self.on is not None and not DAY_OF_YEAR.fullmatch(self.on):
+            raise ValueError(f"on must be a day that every year has, as 12-31, not {self.on!r}")
+        if self.on is None and self.months_min != 1:
+            raise ValueError("months_min belongs to on; leave it out")
+        months = (self.months_min, 1 if self.months_after_earning is None else self.months_after_earning)
+        if min(months) < 1 or max(months) > MONTHS_MAX:
+            raise ValueError(f"months_after_earning and months_min must be from 1 to {MONTHS_MAX}")
+        if not UTC_OFFSET.fullmatch(self.utc_offset):
+            raise ValueError(f"utc_offset must be hours and minutes from UTC, as -03:00, not {self.utc_offset!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """How long earned points wait before they can be spent."""
+
+    hours: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hours <= PENDING_HOURS_MAX:
+            raise ValueError(f"hours must be from 1 to {PENDING_HOURS_MAX}; leave pending out for none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptTexts:
     """What a printed receipt says around the sale: the locale of its words and numbers, header and footer lines.
 
@@ -146,13 +194,15 @@ class Programme:
     earning_basis: Literal["gross", "paid"] = "paid"
     earning: tuple[EarningRule, ...] = ()
     rewards: tuple[Reward, ...] = ()
+    expiry: Expiry | None = None
+    pending: Pending | None = None
     offline: OfflineCaps = OfflineCaps()
     receipt: ReceiptTexts = ReceiptTexts()
 
     def __post_init__(self) -> None:
         if self.version < 1:
             raise ValueError("version counts from 1")
-        if len(self.currency) != 3 or not (self.currency.isascii() and self.currency.isupper()):
+        if not CURRENCY.fullmatch(self.currency):
             raise ValueError(f"currency {self.currency!r} is not an ISO 4217 code as EUR or BRL")
         for field, items in (("earning", self.earning), ("rewards", self.rewards)):
             ids = [item.id for item in items]

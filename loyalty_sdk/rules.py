@@ -6,17 +6,27 @@ No I/O, no clock, no randomness, no floats: the same arguments give the same poi
 from __future__ import annotations
 
 import math
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from loyalty_sdk.basket import Basket, Line
 from loyalty_sdk.model import RewardOffer
-from loyalty_sdk.programme import EarningRule, Programme, Reward, Rounding, Selection
+from loyalty_sdk.programme import EarningRule, Expiry, Programme, Reward, Rounding, Selection
 
-__all__ = ["ReturnedPoints", "points_earned", "points_returned", "reward_offers"]
+__all__ = [
+    "ReturnedPoints",
+    "points_available_at",
+    "points_by_rule",
+    "points_earned",
+    "points_expire_at",
+    "points_returned",
+    "reward_offers",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,12 @@ class _EarningLine(NamedTuple):
 def points_earned(programme: Programme, basket: Basket, discount_minor: int = 0) -> int:
     """Return the points that a basket earns when a reward takes `discount_minor` off it."""
     return _earned(programme, _earning_lines(programme, basket, discount_minor, {}))
+
+
+def points_by_rule(programme: Programme, basket: Basket, discount_minor: int = 0) -> Mapping[str, int]:
+    """Return what each rule gives, by its id; the sum is what `points_earned` returns."""
+    lines = _earning_lines(programme, basket, discount_minor, {})
+    return {rule.id: _earned_by_rule(rule, lines) for rule in programme.earning}
 
 
 def points_returned(
@@ -59,6 +75,44 @@ def points_returned(
 def reward_offers(programme: Programme, basket: Basket, balance: int | None) -> tuple[RewardOffer, ...]:
     """Return every reward of the programme, each with how often this basket and balance reach it."""
     return tuple(_offer(reward, basket, balance) for reward in programme.rewards)
+
+
+def points_available_at(programme: Programme, earned_at: datetime) -> datetime:
+    """Return when points that are earned at a time can be spent: at once, or when they are no longer pending."""
+    return earned_at if programme.pending is None else earned_at + timedelta(hours=programme.pending.hours)
+
+
+def points_expire_at(programme: Programme, earned_at: datetime) -> datetime | None:
+    """Return the first instant, in UTC, at which points that are earned at a time are no longer there; None: never."""
+    expiry = programme.expiry
+    if expiry is None:
+        return None
+    clock = _clock(expiry)
+    earned_on = earned_at.astimezone(clock).date()
+    if expiry.months_after_earning is not None:
+        last = _months_after(earned_on, expiry.months_after_earning)
+    else:
+        last = _day_of_year(expiry.on or "", _months_after(earned_on, expiry.months_min))
+    return datetime.combine(last + timedelta(days=1), time(), clock).astimezone(UTC)
+
+
+def _clock(expiry: Expiry) -> timezone:
+    hours, minutes = expiry.utc_offset[1:].split(":")
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-offset if expiry.utc_offset[0] == "-" else offset)
+
+
+def _months_after(day: date, months: int) -> date:
+    """The same day of a later month, or that month's last where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def _day_of_year(on: str, earliest: date) -> date:
+    """The first day named as `12-31` that is not before another."""
+    month, day = map(int, on.split("-"))
+    found = date(earliest.year, month, day)
+    return found if found >= earliest else date(earliest.year + 1, month, day)
 
 
 def _offer(reward: Reward, basket: Basket, balance: int | None) -> RewardOffer:

@@ -1,13 +1,19 @@
-"""Schema 4: API keys, repeated writes, jobs, totals; dates of programmes, merged members."""
+"""Schema 4: API keys, repeated writes, jobs, totals of the transfers; dates of programmes, merged members."""
 
 from alembic import op
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyConstraint, text
 
 from central_api.columns import Whole, one_of, time, whole, words
 
 revision = "4"
 down_revision = "3"
 
+# A time is text that begins with its day in UTC.
+FILL_TOTALS = """
+    INSERT INTO totals (tenant, day, from_account, to_account, points, transfers)
+    SELECT tenant, substr(recorded_at, 1, 10) AS day, from_account, to_account, sum(points), count(*)
+    FROM transfers GROUP BY tenant, day, from_account, to_account
+"""
 SCOPES = ("read-only", "back-office", "administrator")
 
 
@@ -16,7 +22,11 @@ def upgrade() -> None:
     _make_activations_and_merges()
     _make_api_keys()
     _make_idempotency_keys()
-    _make_jobs_and_totals()
+    _make_jobs()
+    _make_totals()
+    _make_contacts()
+    _index_the_quarantine()
+    op.execute(FILL_TOTALS)
 
 
 def _to_tenant() -> ForeignKeyConstraint:
@@ -29,6 +39,7 @@ def _make_activations_and_merges() -> None:
         words("tenant"),
         Column("version", Whole, nullable=False),
         time("in_force_at"),
+        time("withdrawn_at", nullable=True),
         PrimaryKeyConstraint("tenant", "version"),
         ForeignKeyConstraint(["tenant", "version"], ["programmes.tenant", "programmes.version"]),
         sqlite_strict=True,
@@ -87,7 +98,7 @@ def _make_idempotency_keys() -> None:
     op.create_index("idempotency_keys_by_time", "idempotency_keys", ["tenant", "created_at"])
 
 
-def _make_jobs_and_totals() -> None:
+def _make_jobs() -> None:
     op.create_table(
         "jobs",
         words("tenant"),
@@ -99,10 +110,14 @@ def _make_jobs_and_totals() -> None:
         time("finished_at", nullable=True),
         whole("done", 0),
         words("error", ""),
+        words("note", ""),
         PrimaryKeyConstraint("tenant", "job"),
         _to_tenant(),
         sqlite_strict=True,
     )
+
+
+def _make_totals() -> None:
     op.create_table(
         "totals",
         words("tenant"),
@@ -116,4 +131,42 @@ def _make_jobs_and_totals() -> None:
         _to_tenant(),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "total_parts",
+        words("tenant"),
+        words("transfer_id"),
+        words("from_account"),
+        words("to_account"),
+        words("day"),
+        Column("points", Whole, nullable=False),
+        whole("transfers"),
+        CheckConstraint("points > 0"),
+        PrimaryKeyConstraint("tenant", "transfer_id", "from_account", "to_account"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_contacts() -> None:
+    op.create_table(
+        "contacts",
+        words("tenant"),
+        words("terminal"),
+        time("contacted_at"),
+        words("journal"),
+        Column("head", Whole),
+        PrimaryKeyConstraint("tenant", "terminal"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _index_the_quarantine() -> None:
+    op.create_index(
+        "entries_quarantined",
+        "entries",
+        ["tenant", "effective_at", "terminal", "journal", "seq"],
+        sqlite_where=text("outcome = 'quarantined'"),
+        postgresql_where=text("outcome = 'quarantined'"),
     )

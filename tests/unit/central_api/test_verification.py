@@ -70,7 +70,7 @@ def test_held_woken_doubled_and_unreadable_entries_are_judged_the_same(world: Wo
 @pytest.mark.parametrize(
     ("table", "values", "what"),
     [
-        (balances, {"available": 100_000}, {"available", "balance from entries"}),
+        (balances, {"available": 100_000}, {"available", "available from entries"}),
         (reservations, {"points": 7}, {"reserved", "reserved by grants", "reserved from entries"}),
         (transfers, {"points": 1_000_000}, {"available", "reserved"}),
         (grants, {"spent": 0, "released": 0}, {"reserved by grants"}),
