@@ -1,68 +1,89 @@
-"""Imports members from a CSV file with the columns alias,name. A second run leaves alone those who are there."""
+"""Imports members from a CSV file: whoever is there already is left alone, so a second run does what is missing.
+
+A member is imported whole, with tier and opening balance, in one transaction, or not at all. What the file's form is,
+and which of its rows are refused, is in `central_api.import_file`.
+"""
 
 from __future__ import annotations
 
-import csv
+from asyncio import CancelledError
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from central_api.bootstrap import Central
+from central_api.database import DatabaseUnusable
+from central_api.decisions import adjust
+from central_api.import_file import ImportFile, ImportInvalid, ImportRow, RowRefused
 from central_api.members import Registration, aliases_taken, register_members
-from central_api.output import progress
+from central_api.output import Advance
 from central_api.problems import Refused
 
-__all__ = ["ImportInvalid", "import_members"]
+__all__ = ["ACTOR", "Imported", "import_members"]
 
-ROWS_MAX = 5_000_000
-ROWS_PER_TRANSACTION = 500
-
-
-class ImportInvalid(Exception):
-    """The file cannot be imported; the text names the line and the remedy."""
+# Tills wait for as many as one transaction takes.
+ROWS_PER_TRANSACTION = 100
+ACTOR = "loyalty-central member import"
+REASON = "opening balance"
 
 
-async def import_members(central: Central, tenant: str, path: Path) -> tuple[int, int]:
-    """Import a file. Returns how many were registered and how many were there already. Raises ImportInvalid."""
-    registrations = _read(path)
-    imported = 0
-    with progress("members", len(registrations)) as advance:
-        for start in range(0, len(registrations), ROWS_PER_TRANSACTION):
-            part = registrations[start : start + ROWS_PER_TRANSACTION]
-            try:
-                imported += await central.database.write(partial(_register, central, tenant, part))
-            except Refused as refused:
-                last = start + len(part) + 1
-                raise ImportInvalid(f"{path}, lines {start + 2} to {last}: {refused}") from None
-            advance(start + len(part))
-    return imported, len(registrations) - imported
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of a file's rows; of a dry run, what would become of them. `skipped` were there already."""
+
+    dry_run: bool
+    imported: int
+    skipped: int
+    points: int
+    refused: Sequence[RowRefused]
 
 
-def _register(central: Central, tenant: str, part: Sequence[Registration], connection: Connection) -> int:
-    taken = aliases_taken(connection, central.capabilities, tenant, [one.aliases[0] for one in part])
-    new = {one.aliases[0]: one for one in part if one.aliases[0] not in taken}
-    register_members(connection, central.capabilities, tenant, list(new.values()))
-    return len(new)
+async def import_members(
+    central: Central, tenant: str, file: ImportFile, advance: Advance, *, dry_run: bool = False
+) -> Imported:
+    """Import the rows of a file; `advance` hears how many are done.
+
+    Raises ImportInvalid where it ends before the last row, and says how far it came.
+    """
+    imported = points = done = 0
+    for start in range(0, len(file.rows), ROWS_PER_TRANSACTION):
+        part = file.rows[start : start + ROWS_PER_TRANSACTION]
+        try:
+            if dry_run:
+                new = await central.database.read(partial(_missing, central, tenant, part))
+            else:
+                new = await central.database.write(partial(_register, central, tenant, part))
+        except (Refused, DatabaseUnusable, CancelledError) as error:
+            text = _half(imported, done, part, dry_run=dry_run)
+            raise ImportInvalid(f"{str(error) or 'stopped'}; {text}") from None
+        imported, points = imported + len(new), points + sum(row.balance for row in new)
+        done += len(part)
+        advance(done)
+    return Imported(
+        dry_run=dry_run, imported=imported, skipped=len(file.rows) - imported, points=points, refused=file.refused
+    )
 
 
-def _read(path: Path) -> list[Registration]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"alias", "name"} <= set(reader.fieldnames or ()):
-                raise ImportInvalid(f"{path}: the first line must name the columns alias,name")
-            found: list[Registration] = []
-            for row in reader:
-                alias = (row["alias"] or "").strip()
-                if not alias:
-                    raise ImportInvalid(f"{path}, line {reader.line_num}: the alias is empty")
-                if len(found) >= ROWS_MAX:
-                    raise ImportInvalid(f"{path} has more than {ROWS_MAX} rows; split it")
-                found.append(Registration(aliases=(alias,), name=(row["name"] or "").strip()))
-            return found
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ImportInvalid(f"{path} is no CSV file in UTF-8: {error}") from None
-    except OSError as error:
-        raise ImportInvalid(f"{path} cannot be read: {error.strerror}") from None
+def _half(imported: int, done: int, part: Sequence[ImportRow], *, dry_run: bool) -> str:
+    """Where a commit was not answered, nobody knows of that part; it is there whole or not at all."""
+    if dry_run:
+        return "nothing was imported"
+    so_far = f"{imported} members of the first {done} rows were imported and stay"
+    return f"{so_far}, of lines {part[0].line} to {part[-1].line} all or none; run it again for the rest"
+
+
+def _register(central: Central, tenant: str, part: Sequence[ImportRow], connection: Connection) -> list[ImportRow]:
+    new = _missing(central, tenant, part, connection)
+    registrations = [Registration(aliases=(row.alias,), name=row.name, tier=row.tier) for row in new]
+    member_ids = register_members(connection, central.capabilities, tenant, registrations)
+    for row, member_id in zip(new, member_ids, strict=True):
+        if row.balance:
+            adjust(connection, central.capabilities, tenant, member_id, row.balance, REASON, ACTOR)
+    return new
+
+
+def _missing(central: Central, tenant: str, part: Sequence[ImportRow], connection: Connection) -> list[ImportRow]:
+    taken = aliases_taken(connection, central.capabilities, tenant, [row.alias for row in part])
+    return [row for row in part if row.alias not in taken]

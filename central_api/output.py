@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from loyalty_sdk.codec import dumps
 
@@ -36,7 +37,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence
     headings = (column.replace("_", " ") for column in columns)
     table = Table(*headings, title=title, title_justify="left", min_width=len(title) + 4)
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        table.add_row(*(_plain_text(_cell(row[column])) for column in columns))
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     console.print(table if rows else f"{title}: none")
 
@@ -64,6 +65,11 @@ def _plain(text: str, total: int) -> Advance:
             print(f"{text}: {done} of {total}", file=sys.stderr, flush=True)
 
     return advance
+
+
+def _plain_text(shown: str) -> Text:
+    """A cell as it is: no markup of the library, and nothing that would steer the terminal."""
+    return Text("".join(sign if sign.isprintable() else "\ufffd" for sign in shown))
 
 
 def _cell(value: Any) -> str:
