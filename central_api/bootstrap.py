@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,13 +19,18 @@ from sqlalchemy.engine import URL
 from central_api.capabilities import Capabilities
 from central_api.database import Database, address_of, open_database
 from central_api.installation import install
+from central_api.job_runner import JobRunner
+from central_api.job_scheduler import do_jobs
 from central_api.key_file import KeyFileUnusable, default_key_file, read_key_file, write_key_file
 from central_api.keys import new_key_ring
 from central_api.migration import NotInitialised, check_installed, is_installed, migrate
 
-__all__ = ["AddressTaken", "Central", "initialise", "migrate_database", "open_central", "serve"]
+__all__ = ["AddressTaken", "Central", "initialise", "job_runner", "migrate_database", "open_central", "serve"]
 
 PORT_MAX = 65_535
+OWNER_BYTES = 4
+# A step of a job takes far less; what does not end in time is undone.
+JOBS_STOP_S_MAX = 10.0
 
 
 class AddressTaken(Exception):
@@ -81,8 +88,24 @@ async def migrate_database(url: str) -> tuple[int, int]:
         await database.close()
 
 
-async def serve(central: Central, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` gets the address once calls are answered. Raises AddressTaken."""
+def job_runner(central: Central) -> JobRunner:
+    """Return what does jobs in this process, under a name that no other process has."""
+    owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(OWNER_BYTES)}"
+    return JobRunner(database=central.database, capabilities=central.capabilities, owner=owner)
+
+
+async def serve(
+    central: Central, host: str, port: int, ready: Callable[[str], None], *, with_jobs: bool = True
+) -> None:
+    """Serve until SIGTERM or SIGINT, and do the jobs meanwhile; `ready` gets the address once calls are answered.
+
+    Raises AddressTaken.
+    """
+    async with _jobs_done(central) if with_jobs else nullcontext():
+        await _serve_calls(central, host, port, ready)
+
+
+async def _serve_calls(central: Central, host: str, port: int, ready: Callable[[str], None]) -> None:
     # Imported here, since the web framework costs more than all that the other commands need.
     from central_api.api import create_app
     from central_api.server import serve_app
@@ -96,6 +119,20 @@ async def serve(central: Central, host: str, port: int, ready: Callable[[str], N
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; choose another with --port or --host") from None
+
+
+@asynccontextmanager
+async def _jobs_done(central: Central) -> AsyncIterator[None]:
+    """Do jobs beside what runs inside; at its end the step that is under way is waited for."""
+    runner = job_runner(central)
+    task = asyncio.create_task(do_jobs(runner))
+    try:
+        yield
+    finally:
+        runner.stopping.set()
+        await asyncio.wait([task], timeout=JOBS_STOP_S_MAX)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

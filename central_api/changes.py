@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from central_api.capabilities import Capabilities
+from central_api.feed import feed_number, is_beyond
 from central_api.installation import epoch_of
 from central_api.journals import entry_outcomes
 from central_api.problems import refuse
@@ -16,12 +17,9 @@ from central_api.schema import changes, grants
 from central_api.snapshots import snapshots_for
 from central_api.statements import among, given
 from central_api.terminals import Terminal
-from loyalty_sdk.codec import INTEGER_MAX
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, SignedDocument
 
 __all__ = ["changes_page"]
-
-CURSOR_DIGITS_MAX = 15
 
 _CHANGES = (
     select(changes.c.number, changes.c.what, changes.c.key)
@@ -39,9 +37,16 @@ _GRANTS = (
 def changes_page(
     connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str, cursor: str, limit: int
 ) -> ChangesPage:
-    """Return at most `limit` changes after the cursor. Raises Refused `invalid-request` for a cursor made up."""
-    after = _number(cursor)
+    """Return at most `limit` changes after the cursor.
+
+    Raises Refused: `invalid-request` for a cursor made up, `epoch-changed` for one that this feed has not reached.
+    """
+    after = feed_number(cursor)
+    if after is None:
+        raise refuse("invalid-request", "the cursor is none that central gave; leave it empty to begin anew")
     found = _rows(connection, terminal, after, limit + 1)
+    if not found and is_beyond(connection, terminal.tenant, terminal.terminal, after):
+        raise refuse("epoch-changed", "central told of changes that it does not have; report, and read the feed anew")
     page = found[:limit]
     members = [row.key for row in page if row.what == "snapshot"]
     return ChangesPage(
@@ -52,17 +57,9 @@ def changes_page(
         grants=tuple(_grants(connection, terminal, page)),
         grants_recalled=tuple(row.key for row in page if row.what == "grant_recalled"),
         outcomes=tuple(_outcomes(connection, terminal, journal, page)),
-        programme_version=version_in_force(connection, terminal.tenant),
+        programme_version=version_in_force(connection, terminal.tenant, capabilities.now()),
         central_time=capabilities.now(),
     )
-
-
-def _number(cursor: str) -> int:
-    if not cursor:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= CURSOR_DIGITS_MAX) or int(cursor) > INTEGER_MAX:
-        raise refuse("invalid-request", "the cursor is none that central gave; leave it empty to begin anew")
-    return int(cursor)
 
 
 def _rows(connection: Connection, terminal: Terminal, after: int, limit: int) -> list[Row[Any]]:

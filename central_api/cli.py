@@ -9,16 +9,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from datetime import date, datetime
 from importlib.util import find_spec
 
 __all__ = ["main"]
 
 # What the extra `central` brings beside what the agent needs; SQLAlchemy asks for greenlet only when it is used.
-EXTRA = ("fastapi", "aiosqlite", "alembic", "asyncpg", "greenlet")
+EXTRA = ("fastapi", "alembic", "asyncpg", "greenlet")
 
 DATABASE_VARIABLE = "LOYALTY_CENTRAL_DATABASE"
 DATABASE_DEFAULT = "sqlite:///loyalty-central.db"
 FAILED = 2
+COUNT_MAX = 10_000
+HOURS_MAX = 720
+VERSION_MAX = 2**53 - 1
 
 EXAMPLES = """\
 a first central, from nothing:
@@ -29,6 +33,9 @@ a first central, from nothing:
 
 the same on PostgreSQL, whose address every command takes; the keys are a file all the same:
   loyalty-central init --database postgresql://loyalty@db.example/loyalty --keys /etc/loyalty/keys.json
+
+an API key for the back office, the first one an administrator's:
+  loyalty-central key add "back office" --scope administrator
 
 a terminal that was stolen:
   loyalty-central terminal revoke till-1
@@ -62,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = "{init,serve,migrate,verify,terminal,member,programme,quarantine,recovery}"
+    names = "{init,serve,migrate,verify,terminal,member,programme,quarantine,recovery,jobs,totals,key}"
     commands = parser.add_subparsers(dest="command", metavar=names, required=True)
     _add_init(commands)
     _add_serve(commands)
@@ -83,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_quarantine(commands)
     _add_recovery(commands)
     _add_programme(commands)
+    _add_jobs(commands)
+    _add_totals(commands)
+    _add_key(commands)
     return parser
 
 
@@ -105,6 +115,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     command.add_argument("--port", type=int, default=8700, help="the port, 0 for any (default: %(default)s)")
+    command.add_argument(
+        "--no-jobs", dest="jobs", action="store_false", help="leave the jobs to other servers, or to: jobs run"
+    )
 
 
 def _add_terminal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -143,10 +156,14 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     imported = _command(
         group,
         "import",
-        "register members from a CSV file with the columns alias,name; those that are there are left alone",
-        "loyalty-central member import members.csv",
+        "register members from a CSV file with the columns alias,name and, if there are any, tier,balance (an opening "
+        "balance in points); between them , or ;. Members that are there are left alone; rows that are wrong are "
+        "refused and named, and the others imported: mend them and run it again. Ends with 1 where a row was refused",
+        "loyalty-central member import members.csv --dry-run --report refused.csv",
     )
-    imported.add_argument("file", metavar="FILE.csv")
+    imported.add_argument("file", metavar="FILE.csv", help="the table, in UTF-8")
+    imported.add_argument("--dry-run", action="store_true", help="import nothing, and say what would become of it")
+    imported.add_argument("--report", metavar="FILE.csv", help="write the rows that were refused, and why, to a table")
     _command(group, "list", "list the members", "loyalty-central member list --json")
     show = _command(
         group,
@@ -158,6 +175,65 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     show.add_argument(
         "--latest", type=int, default=20, metavar="N", help="grants, entries and transfers to show, at most 1000 (20)"
     )
+    _add_decisions(group)
+
+
+def _add_decisions(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    adjust = _command(
+        group,
+        "adjust",
+        "give points (above 0) or take points (below 0) by hand; what is owed is repaid first",
+        'loyalty-central member adjust 2000000000015 --points 50 --reason "the printer was out of paper"',
+    )
+    write_off = _command(
+        group,
+        "write-off",
+        "forgive points that a member owes: the programme's loss",
+        'loyalty-central member write-off 2000000000015 --points 120 --reason "returned by mistake"',
+    )
+    for command in (adjust, write_off):
+        command.add_argument("member", metavar="ALIAS_OR_ID")
+        command.add_argument("--points", type=int, required=True, metavar="N", help="how many")
+    merge = _command(
+        group,
+        "merge",
+        "make one member of two: points, cards and history of the source are the member's from now on",
+        'loyalty-central member merge 2000000000015 --from 2000000000022 --reason "had two cards"',
+    )
+    merge.add_argument("member", metavar="ALIAS_OR_ID", help="the member that stays")
+    merge.add_argument("--from", dest="source", required=True, metavar="ALIAS_OR_ID", help="the member that goes")
+    for command in (adjust, write_off, merge):
+        command.add_argument("--reason", required=True, metavar="TEXT", help="why; it is kept")
+
+
+def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "key", "make, rotate and revoke the back office's API keys")
+    add = _command(
+        group,
+        "add",
+        "make a key and print its secret, which is shown this once",
+        'loyalty-central key add "back office" --scope administrator',
+    )
+    add.add_argument("name", help="who uses it")
+    add.add_argument(
+        "--scope",
+        choices=("read-only", "back-office", "administrator"),
+        default="read-only",
+        help="what it may do: look, with names masked; look after members; everything (default: %(default)s)",
+    )
+    _command(group, "list", "list the keys without their secrets", "loyalty-central key list --json")
+    rotate = _command(
+        group,
+        "rotate",
+        "make a key in the place of another and print its secret; the other one goes on for some hours",
+        "loyalty-central key rotate 4wkqjz6mhxa7x2te --hours 24",
+    )
+    rotate.add_argument("key_id", metavar="KEY_ID")
+    rotate.add_argument(
+        "--hours", type=_hours, default=24, metavar="N", help="how long the old one goes on, 0 to 720 (24)"
+    )
+    revoke = _command(group, "revoke", "end a key at once", "loyalty-central key revoke 4wkqjz6mhxa7x2te")
+    revoke.add_argument("key_id", metavar="KEY_ID")
 
 
 def _add_quarantine(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -208,16 +284,115 @@ def _add_recovery(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_programme(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "programme", "put a programme in force, or show one")
+    group = _group(commands, "programme", "check a programme, try it on recorded sales, put it in force")
+    validate = _command(
+        group,
+        "validate",
+        "say all that is wrong with a document, and what may be regretted; ends with 1 for errors; no database is read",
+        "loyalty-central programme validate programme.json",
+    )
+    validate.add_argument("file", metavar="FILE")
+    validate.add_argument("--against", metavar="FILE", help="a document that it follows: what changes much is told")
+    _command(
+        group,
+        "schema",
+        "print the document's JSON Schema, for editors and other programs; no database is read",
+        "loyalty-central programme schema > programme.schema.json",
+    )
+    dry_run = _command(
+        group,
+        "dry-run",
+        "show what recorded sales would have earned by a document: by rule, by member, by sale; writes nothing",
+        "loyalty-central programme dry-run programme.json --days 30",
+    )
+    dry_run.add_argument("file", metavar="FILE")
+    dry_run.add_argument("--days", type=_count, default=30, metavar="N", help="how many days back, at most 366 (30)")
     activate = _command(
         group,
         "activate",
-        "check, sign and publish a programme document",
-        "loyalty-central programme activate programme.json",
+        "check, sign and publish a programme document, in force at once or at a date",
+        "loyalty-central programme activate programme.json --at 2027-01-01T00:00:00+00:00",
     )
     activate.add_argument("file", metavar="FILE")
+    activate.add_argument("--at", type=_instant, metavar="TIME", help="when it comes into force (default: at once)")
+    withdraw = _command(
+        group,
+        "withdraw",
+        "let a version whose date has not come never come into force; its document is kept",
+        "loyalty-central programme withdraw 4",
+    )
+    withdraw.add_argument("version", type=_version, metavar="VERSION")
+    _command(group, "list", "list every version with its date", "loyalty-central programme list --json")
     show = _command(group, "show", "show a programme", "loyalty-central programme show --version 3")
-    show.add_argument("--version", type=int, metavar="N", help="a version (default: the one in force)")
+    show.add_argument("--version", type=_version, metavar="N", help="a version (default: the one in force)")
+
+
+def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = _group(commands, "jobs", "book what is due, fold totals, judge held entries again, delete what is useless")
+    run = _command(
+        group,
+        "run",
+        "do all jobs now, or one; a server does them by itself, and no two processes do the same at once",
+        "loyalty-central jobs run settle",
+    )
+    run.add_argument("name", nargs="?", metavar="JOB", help="one of those that jobs list shows (default: all)")
+    _command(group, "list", "show each job, when it last ran, and what it failed with", "loyalty-central jobs list")
+    held = _command(
+        group,
+        "held",
+        "show entries that have long waited: returns whose sale, sales whose card never arrived",
+        "loyalty-central jobs held --days 30",
+    )
+    held.add_argument("--days", type=_count, default=30, metavar="N", help="for how long at least (%(default)s)")
+    held.add_argument(
+        "--limit", type=_count, default=1_000, metavar="N", help="how many to show at most, the earliest first (1000)"
+    )
+
+
+def _add_totals(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        commands,
+        "totals",
+        "show the whole programme's points by day: issued, redeemed, expired, outstanding",
+        "loyalty-central totals --from 2026-05-01 --to 2026-05-31 --json",
+    )
+    command.add_argument("--from", dest="first", type=_day, metavar="DAY", help="the first day (default: 30 days)")
+    command.add_argument("--to", dest="last", type=_day, metavar="DAY", help="the last day, in UTC (default: today)")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= COUNT_MAX):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {COUNT_MAX}")
+    return int(text)
+
+
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= HOURS_MAX):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of hours from 0 to {HOURS_MAX}")
+    return int(text)
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= VERSION_MAX):
+        raise argparse.ArgumentTypeError(f"{text!r} is no version; they count from 1")
+    return int(text)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime.min
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with its offset; write it as 2027-01-01T00:00:00+00:00")
+    return found
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-05-31") from None
 
 
 def _group(

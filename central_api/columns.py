@@ -7,6 +7,7 @@ ordered by the database is then ordered the same everywhere.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Text, text
@@ -14,6 +15,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 __all__ = ["Instant", "Whole", "Words", "flag", "key", "one_of", "time", "whole", "words"]
+
+INSTANTS_KEPT = 1_024
 
 Whole = BigInteger().with_variant(Integer, "sqlite")
 Words = Text().with_variant(Text(collation="C"), "postgresql")
@@ -31,15 +34,19 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """Refuse naive times: they would sort wrongly without anybody noticing."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without its offset cannot be stored")
-        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+        return None if value is None else _instant_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Return an aware datetime in UTC."""
         return None if value is None else datetime.fromisoformat(value)
+
+
+@lru_cache(INSTANTS_KEPT)
+def _instant_text(value: datetime) -> str:
+    """Times come in many rows of a transaction, and equal ones are the same instant."""
+    if value.tzinfo is None:
+        raise ValueError("a time without its offset cannot be stored")
+    return value.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def key(name: str) -> Column[Any]:

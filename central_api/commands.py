@@ -12,19 +12,23 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from central_api import claims, epochs, members, programmes, quarantine, recovery, terminals
+from central_api import claims, epochs, member_reports, members, programme_commands, quarantine, recovery, terminals
 from central_api.bootstrap import AddressTaken, Central, initialise, migrate_database, open_central, serve
+from central_api.command_input import InputInvalid, read_text
 from central_api.database import DatabaseUnusable, address_of, shown
+from central_api.decision_commands import member_adjust, member_merge, member_write_off
+from central_api.import_commands import member_import
+from central_api.import_file import ImportInvalid
 from central_api.installation import epoch_of, tenant_names
+from central_api.job_commands import jobs_held, jobs_list, jobs_run, totals_show
+from central_api.key_commands import key_add, key_list, key_revoke, key_rotate
 from central_api.key_file import KeyFileUnusable
 from central_api.keys import SealBroken
-from central_api.member_import import ImportInvalid, import_members
 from central_api.migration import NotInitialised
 from central_api.output import print_json, print_table, progress
 from central_api.problems import Refused
 from central_api.quarantine_judging import judge_quarantined
 from central_api.verification import entry_count, verify_tenant
-from loyalty_sdk.codec import CodecError, loads
 
 __all__ = ["run_command"]
 
@@ -35,10 +39,6 @@ DIFFERENT = 1
 Options = argparse.Namespace
 # What an action returns is the exit code; most say nothing and mean 0.
 Action = Callable[[Options, Central, str], Awaitable[int | None]]
-
-
-class InputInvalid(Exception):
-    """What was given on the command line cannot be used; the text names the remedy."""
 
 
 EXPECTED = (
@@ -54,7 +54,7 @@ EXPECTED = (
 
 
 def run_command(options: Options) -> int:
-    """Run one parsed command. Returns 0, 1 for a ledger that differs, or 2 after one line on standard error."""
+    """Run one parsed command. Returns 0, 1 for a ledger or document that is wrong, or 2 after one line on stderr."""
     try:
         return asyncio.run(_run(options))
     except EXPECTED as error:
@@ -69,6 +69,9 @@ async def _run(options: Options) -> int:
     if options.command == "init":
         await _init(options)
         return 0
+    named = (options.command, getattr(options, "action", ""))
+    if named in _ALONE:
+        return await _ALONE[named](options) or 0
     if options.command in ("serve", "migrate"):
         await _migrate(options)
     if options.command == "migrate":
@@ -76,17 +79,18 @@ async def _run(options: Options) -> int:
     central = await open_central(options.database, _key_file(options))
     try:
         tenant = await _tenant(options, central)
-        return await _ACTIONS[(options.command, getattr(options, "action", ""))](options, central, tenant) or 0
+        return await _ACTIONS[named](options, central, tenant) or 0
     finally:
         await central.database.close()
 
 
 async def _init(options: Options) -> None:
     tenant = options.tenant or TENANT_DEFAULT
-    document = _read_text(options.programme) if options.programme else None
+    document = read_text(options.programme) if options.programme else None
     central, made = await initialise(options.database, _key_file(options), tenant)
     try:
-        version = None if document is None else await _activate(central, tenant, options.programme, document)
+        activate = programme_commands.activate_document
+        version = None if document is None else await activate(central, tenant, options.programme, document)
     finally:
         await central.database.close()
     if options.json:
@@ -127,7 +131,7 @@ async def _serve(options: Options, central: Central, tenant: str) -> None:
     def ready(address: str) -> None:
         print(f"loyalty-central listens on {address}", flush=True)
 
-    await serve(central, options.host, options.port, ready)
+    await serve(central, options.host, options.port, ready, with_jobs=options.jobs)
 
 
 async def _terminal_add(options: Options, central: Central, tenant: str) -> None:
@@ -177,23 +181,17 @@ async def _member_add(options: Options, central: Central, tenant: str) -> None:
     print(member_id)
 
 
-async def _member_import(options: Options, central: Central, tenant: str) -> None:
-    imported, skipped = await import_members(central, tenant, Path(options.file))
-    if options.json:
-        print_json({"imported": imported, "skipped": skipped})
-        return
-    print(f"{imported} members imported, {skipped} skipped whose alias is there already")
-
-
 async def _member_list(options: Options, central: Central, tenant: str) -> None:
-    rows = await central.database.read(lambda connection: members.member_rows(connection, central.capabilities, tenant))
+    rows = await central.database.read(
+        lambda connection: member_reports.member_rows(connection, central.capabilities, tenant)
+    )
     _show(options, "members", rows, ("member_id", "name", "aliases", "available", "reserved", "pending", "owed"))
 
 
 async def _member_show(options: Options, central: Central, tenant: str) -> None:
     def work(connection: Any) -> dict[str, Any]:
         member_id = members.find_member(connection, central.capabilities, tenant, options.member)
-        return members.member_report(connection, central.capabilities, tenant, member_id, options.latest)
+        return member_reports.member_report(connection, central.capabilities, tenant, member_id, options.latest)
 
     report = await central.database.read(work)
     if options.json:
@@ -203,34 +201,6 @@ async def _member_show(options: Options, central: Central, tenant: str) -> None:
     print_table("member", [report], columns)
     for title in ("grants", "entries", "transfers"):
         print_table(title, report[title], tuple(report[title][0]) if report[title] else ())
-
-
-async def _programme_activate(options: Options, central: Central, tenant: str) -> None:
-    version = await _activate(central, tenant, options.file, _read_text(options.file))
-    if options.json:
-        print_json({"version": version})
-        return
-    print(f"version {version} is in force; terminals take it at their next contact")
-
-
-async def _programme_show(options: Options, central: Central, tenant: str) -> None:
-    signed = await central.database.read(
-        lambda connection: programmes.signed_programme(connection, tenant, options.version)
-    )
-    if options.json:
-        print_json({"version": loads(signed.document)["version"], "signed": signed})
-        return
-    print(signed.document)
-
-
-async def _activate(central: Central, tenant: str, name: str, document: str) -> int:
-    try:
-        programme = await central.database.write(
-            lambda connection: programmes.activate_programme(connection, central.capabilities, tenant, document)
-        )
-    except CodecError as error:
-        raise InputInvalid(f"{name}: {error}; docs/programme.md describes the format") from None
-    return programme.version
 
 
 async def _tenant(options: Options, central: Central) -> str:
@@ -249,15 +219,6 @@ def _shown(options: Options) -> str:
 
 def _key_file(options: Options) -> Path | None:
     return Path(options.keys) if options.keys else None
-
-
-def _read_text(name: str) -> str:
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputInvalid(f"{name} is not UTF-8; save it as UTF-8") from None
-    except OSError as error:
-        raise InputInvalid(f"{name} cannot be read: {error.strerror}") from None
 
 
 def _show(options: Options, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -346,7 +307,10 @@ _ACTIONS: Mapping[tuple[str, str], Action] = {
     ("terminal", "recall"): _terminal_recall,
     ("terminal", "revoke"): _terminal_revoke,
     ("member", "add"): _member_add,
-    ("member", "import"): _member_import,
+    ("member", "adjust"): member_adjust,
+    ("member", "merge"): member_merge,
+    ("member", "write-off"): member_write_off,
+    ("member", "import"): member_import,
     ("member", "list"): _member_list,
     ("member", "show"): _member_show,
     ("quarantine", "list"): _quarantine_list,
@@ -354,6 +318,23 @@ _ACTIONS: Mapping[tuple[str, str], Action] = {
     ("recovery", "begin"): _recovery_begin,
     ("recovery", "show"): _recovery_show,
     ("recovery", "override"): _recovery_override,
-    ("programme", "activate"): _programme_activate,
-    ("programme", "show"): _programme_show,
+    ("programme", "activate"): programme_commands.programme_activate,
+    ("programme", "dry-run"): programme_commands.programme_dry_run,
+    ("programme", "list"): programme_commands.programme_list,
+    ("programme", "show"): programme_commands.programme_show,
+    ("programme", "withdraw"): programme_commands.programme_withdraw,
+    ("jobs", "run"): jobs_run,
+    ("jobs", "list"): jobs_list,
+    ("jobs", "held"): jobs_held,
+    ("totals", ""): totals_show,
+    ("key", "add"): key_add,
+    ("key", "list"): key_list,
+    ("key", "rotate"): key_rotate,
+    ("key", "revoke"): key_revoke,
+}
+
+# What needs no database.
+_ALONE: Mapping[tuple[str, str], Callable[[Options], Awaitable[int | None]]] = {
+    ("programme", "schema"): programme_commands.programme_schema,
+    ("programme", "validate"): programme_commands.programme_validate,
 }

@@ -1,25 +1,25 @@
 """The open database and its transactions: an SQLite file or a PostgreSQL server. Knows no table.
 
-Ledger functions take a synchronous Connection; `read` and `write` run them on the asynchronous engine by `run_sync`.
-On SQLite one writes at a time, by a lock over all processes; on PostgreSQL many do, and `write` runs the work again
-from its start where it met another writer: work must leave nothing behind but what it writes to its connection.
+Ledger functions take a synchronous Connection; `read` and `write` run them beside the event loop: on SQLite in threads,
+on PostgreSQL by an asynchronous driver. On SQLite one writes at a time, by a lock over all processes; on PostgreSQL
+many do, and `write` runs the work again from its start where it met another writer: work must leave nothing behind but
+what it writes to its connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from central_api.postgresql import is_conflict, is_lost, postgresql_engines
-from central_api.sqlite import FileLock, configure_sqlite, file_of, sqlite_engines
+from central_api.postgresql import PostgresqlEngines, is_conflict, is_lost
+from central_api.sqlite import SqliteEngines, configure_sqlite, file_of
 from central_api.unusable import DatabaseUnusable
 
 __all__ = ["Database", "DatabaseUnusable", "address_of", "configure_sqlite", "open_database", "shown"]
@@ -28,31 +28,42 @@ ATTEMPTS_MAX = 10
 ATTEMPT_PAUSE_S = 0.01
 
 T = TypeVar("T")
-Hold = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Engines(Protocol):
+    """The connections to one kind of database, and who may write when."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction that sees one state of the database."""
+        ...
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction that is on the disk when this returns."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One open database. `hold` gives the right to write. Close it with `close`."""
+    """One open database. Close it with `close`."""
 
     url: URL
-    readers: AsyncEngine
-    writer: AsyncEngine
-    hold: Hold
+    engines: Engines
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction that sees one state of the database. Raises DatabaseUnusable."""
         with self._reachable():
-            async with self.readers.connect() as connection, connection.begin():
-                return await connection.run_sync(work)
+            return await self.engines.read(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction; it is on the disk when this returns. Raises DatabaseUnusable."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 with self._reachable():
-                    async with self.hold(), self.writer.begin() as connection:
-                        return await connection.run_sync(work)
+                    return await self.engines.write(work)
             except DBAPIError as error:
                 if not is_conflict(error):
                     raise
@@ -62,9 +73,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; the last one leaves an SQLite database without a WAL."""
-        await self.readers.dispose()
-        async with self.hold():
-            await self.writer.dispose()
+        await self.engines.close()
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -93,9 +102,8 @@ def open_database(text: str) -> Database:
     """Open the database at an address; connections are made when they are needed. Raises DatabaseUnusable."""
     url = address_of(text)
     if url.get_backend_name() == "postgresql":
-        return Database(url, *postgresql_engines(url), hold=nullcontext)
-    file = file_of(url)
-    return Database(url, *sqlite_engines(file), hold=FileLock(file).hold)
+        return Database(url, PostgresqlEngines(url))
+    return Database(url, SqliteEngines(file_of(url)))
 
 
 def shown(url: URL) -> str:

@@ -14,12 +14,15 @@ from sqlalchemy import Connection, bindparam, select, update
 from central_api.schema import changes, feeds, interest, members
 from central_api.shelf import KEYS_PER_QUERY_MAX
 from central_api.statements import among, given, insert_missing, upsert_rows
+from loyalty_sdk.codec import INTEGER_MAX
 
-__all__ = ["entries_judged_again", "grant_issued", "grants_wanted_back", "members_changed"]
+__all__ = ["entries_judged_again", "feed_number", "grant_issued", "grants_wanted_back", "is_beyond", "members_changed"]
+
+CURSOR_DIGITS_MAX = 15
 
 _RAISE_REVISION = (
     update(members)
-    .where(members.c.tenant == bindparam("of_tenant"), members.c.member_id == bindparam("changed"))
+    .where(members.c.tenant == bindparam("of_tenant"), among(members.c.member_id, "changed"))
     .values(revision=members.c.revision + 1)
 )
 _INTERESTED = (
@@ -27,6 +30,7 @@ _INTERESTED = (
     .where(given(interest.c.tenant), among(interest.c.member_id))
     .order_by(interest.c.member_id, interest.c.terminal)
 )
+_NUMBER = select(feeds.c.number).where(given(feeds.c.tenant, feeds.c.terminal))
 _FEEDS = (
     select(feeds.c.terminal, feeds.c.number)
     .where(given(feeds.c.tenant), among(feeds.c.terminal))
@@ -39,7 +43,7 @@ def members_changed(connection: Connection, tenant: str, member_ids: Sequence[st
     """Raise the members' revisions, and tell the terminals that want to hear of them."""
     if not member_ids:
         return
-    connection.execute(_RAISE_REVISION, [{"of_tenant": tenant, "changed": member_id} for member_id in member_ids])
+    connection.execute(_RAISE_REVISION, {"of_tenant": tenant, "changed": member_ids})
     _tell(connection, tenant, "snapshot", _interested(connection, tenant, member_ids))
 
 
@@ -58,11 +62,26 @@ def entries_judged_again(connection: Connection, tenant: str, found: Sequence[tu
     _tell(connection, tenant, "outcome", found)
 
 
+def feed_number(cursor: str) -> int | None:
+    """Return the number of the change that a cursor stands at, 0 before the first; None for a cursor made up."""
+    if not cursor:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= CURSOR_DIGITS_MAX) or int(cursor) > INTEGER_MAX:
+        return None
+    return int(cursor)
+
+
+def is_beyond(connection: Connection, tenant: str, terminal: str, number: int) -> bool:
+    """Say whether a terminal heard of a change that its feed does not have: central was restored to before it."""
+    last = connection.execute(_NUMBER, {"tenant": tenant, "terminal": terminal}).scalar()
+    return number > (last or 0)
+
+
 def _interested(connection: Connection, tenant: str, member_ids: Sequence[str]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for start in range(0, len(member_ids), KEYS_PER_QUERY_MAX):
         part = member_ids[start : start + KEYS_PER_QUERY_MAX]
-        rows = connection.execute(_INTERESTED, {"tenant": tenant, "member_id": part})
+        rows = connection.execute(_INTERESTED, {"tenant": tenant, "member_id": part}).all()
         found += [(row.terminal, row.member_id) for row in rows]
     return found
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from central_api.database import DatabaseUnusable
 from central_api.problems import Problem, Refused, refuse
-from loyalty_sdk.codec import CodecError, decode_tolerant, dumps, loads
+from loyalty_sdk.codec import CodecError, decode, decode_tolerant, dumps, loads
 from loyalty_sdk.protocol import UploadHeaders
 
 __all__ = [
     "JSON_BODY_BYTES_MAX",
     "answer_of",
     "bearer_token",
+    "decoded",
     "install_problem_handlers",
     "problem_response",
     "read_body",
@@ -79,11 +82,15 @@ async def read_question(request: Request, cls: type[T], bytes_max: int = JSON_BO
 
     Fields of a later release are left out: a terminal may be newer than its central.
     """
-    body = await read_body(request, bytes_max, "application/json")
-    try:
-        return decode_tolerant(cls, loads(body))
-    except CodecError as error:
-        raise refuse("invalid-request", str(error)) from None
+    return _understood(cls, await read_body(request, bytes_max, "application/json"), decode_tolerant)
+
+
+def decoded(cls: type[T], body: bytes) -> T:
+    """Read a JSON body as one of the back office's classes. Raises Refused; the text names the place.
+
+    A field that is not known here is refused: leaving it out could change something else than what was meant.
+    """
+    return _understood(cls, body, decode)
 
 
 def read_upload_headers(request: Request) -> UploadHeaders:
@@ -117,12 +124,26 @@ def install_problem_handlers(app: FastAPI) -> None:
         names = {HTTPStatus.NOT_FOUND: "not-found", HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed"}
         name = names.get(HTTPStatus(error.status_code), "invalid-request")
         detail = f"{request.method} {request.url.path}: there is no such call; see /docs"
-        return problem_response(Problem(name=name, detail=detail))
+        response = problem_response(Problem(name=name, detail=detail))
+        if name == "method-not-allowed":
+            response.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+        return response
 
     @app.exception_handler(Exception)
     async def on_failure(request: Request, error: Exception) -> Response:
         detail = "central failed in a way it has no name for; its log says more. Try again later"
         return problem_response(Problem(name="central-failure", detail=detail))
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """The methods of all calls under the path of a request: each is a route of its own.
+
+    A path that is written out, as `/v1/members/search`, is no member's.
+    """
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    written_out = [route for route in found if route.path == request.url.path]
+    return set().union(*(route.methods or set() for route in written_out or found))
 
 
 def _check_headers(request: Request, bytes_max: int, media_type: str) -> None:
@@ -135,6 +156,24 @@ def _check_headers(request: Request, bytes_max: int, media_type: str) -> None:
     length = request.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and (len(length) > SEQ_DIGITS_MAX or int(length) > bytes_max):
         raise _too_large(bytes_max)
+
+
+def _understood(cls: type[T], body: bytes, decode_as: Callable[[type[T], Any], T]) -> T:
+    try:
+        data = loads(body)
+        if rb"\u0000" in body:
+            _check_no_nul(data)
+        return decode_as(cls, data)
+    except CodecError as error:
+        raise refuse("invalid-request", str(error)) from None
+
+
+def _check_no_nul(data: object) -> None:
+    """PostgreSQL keeps no NUL in a text, and no name or number has one."""
+    if isinstance(data, str) and "\0" in data:
+        raise refuse("invalid-request", "a text holds the character NUL; send it without")
+    for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        _check_no_nul(item)
 
 
 def _too_large(bytes_max: int) -> Refused:

@@ -16,9 +16,11 @@ from sqlalchemy import Column, Connection, Row, Table, Tuple, select, tuple_
 
 from central_api.books import GRANT_COLUMNS, Books
 from central_api.capabilities import Capabilities
+from central_api.fold import Debit
 from central_api.reading import read_entry
 from central_api.records import EntryRow, Grant, JudgingFailed, Place
 from central_api.schema import aliases, attachments, entries, grants, journals, members, programmes, tenants, terminals
+from central_api.schema_office import activations, merges
 from central_api.sitting import Sitting
 from central_api.statements import insert_missing, insert_rows
 
@@ -40,7 +42,7 @@ class Scratch:
 
     def take(self) -> None:
         """Copy the decisions of central, and set aside what it granted."""
-        for table in (tenants, programmes, terminals, members, journals, aliases):
+        for table in (tenants, programmes, activations, terminals, members, merges, journals, aliases):
             self._copy(table)
         for rows in self.pages(self._found, grants):
             self._set_grants_aside(rows)
@@ -131,6 +133,7 @@ class Scratch:
                 raise ValueError(f"grant {grant.grant_id} belongs to no member")
             books.grant_changed(grant)
             movements = account.recover(grant.terminal, grant.points)
+            books.accounts.take(grant.member_id, Debit(grant.grant_id, grant.points, grant.issued_at), "grant")
             books.book(
                 grant.member_id,
                 movements,

@@ -29,7 +29,7 @@ LENGTH_DIGITS_MAX = 15
 class Limits:
     """A call costs 1 and 1 more for every 100,000 bytes of its body.
 
-    A caller may spend `burst` at once and `per_s` each second from then on: far more than a terminal ever needs.
+    A caller may spend `burst` at once and `per_s` each second from then on: far more than terminal or office need.
     """
 
     per_s: float = 500
@@ -79,7 +79,7 @@ class Throttle:
         if wait_s == 0:
             await self._app(scope, receive, send)
             return
-        detail = f"this terminal asks more than a terminal ever needs; try again in {math.ceil(wait_s)} s"
+        detail = f"this caller asks more than anyone needs; try again in {math.ceil(wait_s)} s"
         response = problem_response(Problem(name="too-many-requests", detail=detail), retry_after_s=math.ceil(wait_s))
         await response(scope, receive, send)
 

@@ -1,69 +1,69 @@
-"""Members: registered with aliases, found by alias. Names and aliases are sealed under the member's own key."""
+"""Members: registered, changed, found by alias. Names and aliases are sealed under the member's own key."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, delete, select, update
 
+from central_api import feed
 from central_api.awaited import waits_for_alias
 from central_api.capabilities import Capabilities
 from central_api.locks import lock_members
-from central_api.personal import member_keys_of, new_member_key
+from central_api.member_views import ALIAS_PURPOSE
+from central_api.personal import MemberKey, member_keys_of, new_member_key
 from central_api.problems import refuse
-from central_api.schema import (
-    aliases,
-    balances,
-    entries,
-    grants,
-    interest,
-    member_keys,
-    members,
-    reservations,
-    transfers,
-)
+from central_api.records import Place
+from central_api.schema import aliases, interest, member_keys, members
+from central_api.schema_office import merges
 from central_api.sitting import Sitting
-from central_api.snapshots import NAME_PURPOSE, member_name
-from central_api.statements import given, insert_missing, insert_rows, total
+from central_api.snapshots import NAME_PURPOSE
+from central_api.statements import given, insert_missing, insert_rows
 from central_api.terminals import Terminal
 
 __all__ = [
     "ALIAS_LENGTH_MAX",
     "Registration",
+    "add_alias",
     "aliases_taken",
+    "change_member",
     "find_member",
     "member_of_alias",
-    "member_report",
-    "member_rows",
     "note_interest",
     "register_members",
+    "remove_alias",
 ]
 
 ALIAS_LENGTH_MAX = 256
 NAME_LENGTH_MAX = 200
+TIER_LENGTH_MAX = 64
 ALIAS_KIND = "code"
-ALIAS_PURPOSE = "alias\n"
-HISTORY_MAX = 1_000
 
 _MEMBER_OF_ALIAS = select(aliases.c.member_id).where(given(aliases.c.tenant, aliases.c.digest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One member to be: aliases (card number, token, phone, …) and, perhaps, a name."""
+    """One member to be: aliases (card number, token, phone, …) and, perhaps, a name and a tier."""
 
     aliases: tuple[str, ...]
     name: str = ""
+    tier: str = ""
 
 
 def register_members(
-    connection: Connection, capabilities: Capabilities, tenant: str, registrations: Sequence[Registration]
+    connection: Connection,
+    capabilities: Capabilities,
+    tenant: str,
+    registrations: Sequence[Registration],
+    set_aside: Set[Place] = frozenset(),
 ) -> list[str]:
     """Register members and judge again the entries that waited for their aliases. Returns their ids in order.
 
-    Raises Refused: `invalid-request` for an alias or name that cannot be used, `conflict` for an alias that is taken.
+    Raises Refused: `invalid-request` for an alias, name or tier that cannot be used, `conflict` for an alias that is
+    taken. Raises JudgingFailed: the caller comes again with that entry `set_aside`.
     """
     digests = [[_digest(capabilities, tenant, alias) for alias in one.aliases] for one in registrations]
     _check_free(connection, tenant, registrations, digests)
@@ -71,21 +71,75 @@ def register_members(
     insert_rows(connection, members, [values for values, _, _ in made])
     insert_rows(connection, member_keys, [_key_values(values, wrapped) for values, _, wrapped in made])
     rows = [
-        {
-            "tenant": tenant,
-            "digest": digest,
-            "sealed": key.seal(capabilities, ALIAS_PURPOSE + digest, alias.strip().encode()),
-            "kind": ALIAS_KIND,
-            "member_id": values["member_id"],
-        }
+        _alias_values(capabilities, values, key, alias, digest)
         for one, found, (values, key, _) in zip(registrations, digests, made, strict=True)
         for alias, digest in zip(one.aliases, found, strict=True)
     ]
-    insert_rows(connection, aliases, rows)
-    sitting = Sitting(connection, capabilities, tenant)
-    sitting.judge_waiting(waits_for_alias(row["digest"]) for row in rows)
-    sitting.write()
+    _bring_aliases(connection, capabilities, tenant, rows, set_aside)
     return [values["member_id"] for values, _, _ in made]
+
+
+def change_member(
+    connection: Connection, capabilities: Capabilities, tenant: str, member_id: str, name: str | None, tier: str | None
+) -> None:
+    """Set a member's name or tier and tell its terminals; None leaves what is there.
+
+    Raises Refused: `invalid-request`, or `conflict` for a member that was merged or erased.
+    """
+    key = _key_of_changeable(connection, capabilities, tenant, member_id)
+    values: dict[str, Any] = {}
+    if name is not None:
+        _check_name(name)
+        values["name_sealed"] = _sealed_name(capabilities, key, name)
+    if tier is not None:
+        _check_tier(tier)
+        values["tier"] = tier
+    if values:
+        this_member = (members.c.tenant == tenant) & (members.c.member_id == member_id)
+        connection.execute(update(members).where(this_member).values(values))
+        feed.members_changed(connection, tenant, [member_id])
+
+
+def add_alias(
+    connection: Connection,
+    capabilities: Capabilities,
+    tenant: str,
+    member_id: str,
+    alias: str,
+    set_aside: Set[Place] = frozenset(),
+) -> None:
+    """Give a member one more alias, and judge again what waited for it. One that it has already stays.
+
+    Raises Refused: `not-found`, `invalid-request`, or `conflict` for an alias that another member has, or a member that
+    was merged or erased. Raises JudgingFailed as `register_members` does.
+    """
+    key = _key_of_changeable(connection, capabilities, tenant, member_id)
+    digest = _digest(capabilities, tenant, alias)
+    owner = connection.execute(_MEMBER_OF_ALIAS, {"tenant": tenant, "digest": digest}).scalar_one_or_none()
+    if owner == member_id:
+        return
+    if owner is not None:
+        raise refuse("conflict", "this alias belongs to another member; remove it there, or merge the two")
+    member = {"tenant": tenant, "member_id": member_id}
+    row = _alias_values(capabilities, member, key, alias, digest)
+    _bring_aliases(connection, capabilities, tenant, [row], set_aside)
+
+
+def remove_alias(
+    connection: Connection, capabilities: Capabilities, tenant: str, member_id: str, alias_id: str
+) -> None:
+    """Take an alias from a member; `alias_id` is its digest. Terminals that asked for it before may know it still.
+
+    Raises Refused: `not-found`, or `conflict` for the last alias, or a member that was merged or erased.
+    """
+    _key_of_changeable(connection, capabilities, tenant, member_id)
+    of_member = (aliases.c.tenant == tenant) & (aliases.c.member_id == member_id)
+    found = set(connection.execute(select(aliases.c.digest).where(of_member)).scalars())
+    if alias_id not in found:
+        raise refuse("not-found", "the member has no such alias; its aliases are in GET /v1/members/{member_id}")
+    if len(found) == 1:
+        raise refuse("conflict", "a member keeps at least one alias; add the new one first")
+    connection.execute(delete(aliases).where(of_member, aliases.c.digest == alias_id))
 
 
 def member_of_alias(connection: Connection, capabilities: Capabilities, tenant: str, alias: str) -> str | None:
@@ -118,125 +172,69 @@ def note_interest(connection: Connection, terminal: Terminal, member_id: str) ->
     insert_missing(connection, interest, [row])
 
 
-def member_rows(connection: Connection, capabilities: Capabilities, tenant: str) -> list[dict[str, Any]]:
-    """Return every member with name, aliases and balance, oldest first."""
-    found = list(connection.execute(_with_balances(tenant).order_by(members.c.created_at, members.c.member_id)))
-    return _described(connection, capabilities, tenant, found)
+def _bring_aliases(
+    connection: Connection,
+    capabilities: Capabilities,
+    tenant: str,
+    rows: Sequence[dict[str, Any]],
+    set_aside: Set[Place],
+) -> None:
+    """Insert aliases, and judge again the entries that waited for them."""
+    insert_rows(connection, aliases, rows)
+    sitting = Sitting(connection, capabilities, tenant, set_aside)
+    sitting.judge_waiting(waits_for_alias(row["digest"]) for row in rows)
+    sitting.write()
 
 
-def member_report(
-    connection: Connection, capabilities: Capabilities, tenant: str, member_id: str, latest: int
-) -> dict[str, Any]:
-    """Return one member with balance, and the `latest` (HISTORY_MAX at most) grants, entries and transfers."""
-    found = list(connection.execute(_with_balances(tenant).where(members.c.member_id == member_id)))
-    (report,) = _described(connection, capabilities, tenant, found)
-    report["grants"] = _latest(
-        connection,
-        select(
-            grants.c.grant_id,
-            grants.c.terminal,
-            grants.c.points,
-            grants.c.spent,
-            grants.c.released,
-            grants.c.overdrawn,
-            grants.c.not_after,
-            grants.c.state,
-            grants.c.recalled,
-        )
-        .where(grants.c.tenant == tenant, grants.c.member_id == member_id)
-        .order_by(grants.c.issued_at.desc(), grants.c.grant_id.desc()),
-        latest,
-    )
-    report["entries"] = _latest(
-        connection,
-        select(
-            entries.c.effective_at,
-            entries.c.terminal,
-            entries.c.seq,
-            entries.c.kind,
-            entries.c.outcome,
-            entries.c.reason,
-            entries.c.points,
-            entries.c.id,
-        )
-        .where(entries.c.tenant == tenant, entries.c.member_id == member_id)
-        .order_by(entries.c.effective_at.desc(), entries.c.terminal, entries.c.journal, entries.c.seq.desc()),
-        latest,
-    )
-    report["transfers"] = _latest(
-        connection,
-        select(
-            transfers.c.effective_at,
-            transfers.c.from_account,
-            transfers.c.to_account,
-            transfers.c.points,
-            transfers.c.terminal,
-            transfers.c.reason,
-            transfers.c.id,
-        )
-        .where(transfers.c.tenant == tenant, transfers.c.member_id == member_id)
-        .order_by(transfers.c.effective_at.desc(), transfers.c.id.desc()),
-        latest,
-    )
-    return report
+def _key_of_changeable(connection: Connection, capabilities: Capabilities, tenant: str, member_id: str) -> MemberKey:
+    """Lock a member and return its key. Raises Refused where there is nothing to change."""
+    lock_members(connection, tenant, [member_id])
+    this_member = (members.c.tenant == tenant) & (members.c.member_id == member_id)
+    if connection.execute(select(members.c.member_id).where(this_member)).first() is None:
+        raise refuse("not-found", "there is no such member; search for it by an alias")
+    merged = select(merges.c.into_member_id).where(merges.c.tenant == tenant, merges.c.member_id == member_id)
+    target = connection.execute(merged).scalar_one_or_none()
+    if target is not None:
+        raise refuse("conflict", f"this member was merged into {target}; change that one", merged_into=target)
+    key = member_keys_of(connection, capabilities, tenant, [member_id]).get(member_id)
+    if key is None:
+        raise refuse("conflict", "this member was erased; register a new one")
+    return key
 
 
-def _latest(connection: Connection, query: Any, latest: int) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(query.limit(min(latest, HISTORY_MAX))).mappings()]
-
-
-def _with_balances(tenant: str) -> Any:
-    same = (members.c.tenant == balances.c.tenant) & (members.c.member_id == balances.c.member_id)
-    query = select(members, balances.c.available, balances.c.pending, balances.c.owed)
-    return query.join_from(members, balances, same, isouter=True).where(members.c.tenant == tenant)
-
-
-def _described(
-    connection: Connection, capabilities: Capabilities, tenant: str, found: Sequence[Row[Any]]
-) -> list[dict[str, Any]]:
-    ids = [row.member_id for row in found]
-    keys = member_keys_of(connection, capabilities, tenant, ids)
-    query = select(aliases.c.member_id, aliases.c.digest, aliases.c.sealed).where(aliases.c.tenant == tenant)
-    if len(ids) == 1:
-        query = query.where(aliases.c.member_id == ids[0])
-    named: dict[str, list[str]] = {}
-    for row in connection.execute(query.order_by(aliases.c.digest)):
-        if (key := keys.get(row.member_id)) is not None:
-            alias = key.open(ALIAS_PURPOSE + row.digest, row.sealed).decode()
-            named.setdefault(row.member_id, []).append(alias)
-    reserved = _reserved(connection, tenant, ids)
-    return [
-        {
-            "member_id": row.member_id,
-            "name": member_name(row.name_sealed, keys.get(row.member_id)),
-            "aliases": sorted(named.get(row.member_id, [])),
-            "tier": row.tier,
-            "available": row.available or 0,
-            "pending": row.pending or 0,
-            "reserved": reserved.get(row.member_id, 0),
-            "owed": row.owed or 0,
-            "revision": row.revision,
-            "created_at": row.created_at,
-        }
-        for row in found
-    ]
-
-
-def _member_values(capabilities: Capabilities, tenant: str, one: Registration) -> tuple[dict[str, Any], Any, bytes]:
+def _member_values(
+    capabilities: Capabilities, tenant: str, one: Registration
+) -> tuple[dict[str, Any], MemberKey, bytes]:
     member_id = capabilities.new_random_id()
     key, wrapped = new_member_key(capabilities, tenant, member_id)
-    name = one.name.strip()
     values = {
         "tenant": tenant,
         "member_id": member_id,
-        "name_sealed": key.seal(capabilities, NAME_PURPOSE, name.encode()) if name else None,
+        "name_sealed": _sealed_name(capabilities, key, one.name),
+        "tier": one.tier,
         "created_at": capabilities.now(),
     }
     return values, key, wrapped
 
 
+def _sealed_name(capabilities: Capabilities, key: MemberKey, name: str) -> bytes | None:
+    return key.seal(capabilities, NAME_PURPOSE, name.strip().encode()) if name.strip() else None
+
+
 def _key_values(member: dict[str, Any], wrapped: bytes) -> dict[str, Any]:
     return {"tenant": member["tenant"], "member_id": member["member_id"], "wrapped": wrapped}
+
+
+def _alias_values(
+    capabilities: Capabilities, member: dict[str, Any], key: MemberKey, alias: str, digest: str
+) -> dict[str, Any]:
+    return {
+        "tenant": member["tenant"],
+        "digest": digest,
+        "sealed": key.seal(capabilities, ALIAS_PURPOSE + digest, alias.strip().encode()),
+        "kind": ALIAS_KIND,
+        "member_id": member["member_id"],
+    }
 
 
 def _digest(capabilities: Capabilities, tenant: str, alias: str) -> str:
@@ -245,14 +243,25 @@ def _digest(capabilities: Capabilities, tenant: str, alias: str) -> str:
     return capabilities.keys.alias_digest(tenant, alias)
 
 
+def _check_name(name: str) -> None:
+    if len(name) > NAME_LENGTH_MAX or not name.isprintable():
+        raise refuse("invalid-request", f"a name has at most {NAME_LENGTH_MAX} printable characters")
+
+
+def _check_tier(tier: str) -> None:
+    if len(tier) > TIER_LENGTH_MAX or not tier.isprintable() or tier.strip() != tier:
+        raise refuse("invalid-request", f"a tier has at most {TIER_LENGTH_MAX} printable characters")
+
+
 def _check_free(
     connection: Connection, tenant: str, registrations: Sequence[Registration], digests: Sequence[Sequence[str]]
 ) -> None:
-    if any(not one.aliases for one in registrations):
-        raise refuse("invalid-request", "a member has at least one alias: a card number, a token, a phone number")
-    if any(len(one.name) > NAME_LENGTH_MAX or not one.name.isprintable() for one in registrations):
-        raise refuse("invalid-request", f"a name has at most {NAME_LENGTH_MAX} printable characters")
-    alias_of = {}
+    for one in registrations:
+        if not one.aliases:
+            raise refuse("invalid-request", "a member has at least one alias: a card number, a token, a phone number")
+        _check_name(one.name)
+        _check_tier(one.tier)
+    alias_of: dict[str, str] = {}
     for one, found in zip(registrations, digests, strict=True):
         for alias, digest in zip(one.aliases, found, strict=True):
             if digest in alias_of:
@@ -262,14 +271,3 @@ def _check_free(
     taken = connection.execute(query).scalars().first()
     if taken is not None:
         raise refuse("conflict", f"the alias {alias_of[taken]} belongs to a member already")
-
-
-def _reserved(connection: Connection, tenant: str, member_ids: Sequence[str]) -> dict[str, int]:
-    query = (
-        select(reservations.c.member_id, total(reservations.c.points).label("points"))
-        .where(reservations.c.tenant == tenant)
-        .group_by(reservations.c.member_id)
-    )
-    if len(member_ids) == 1:
-        query = query.where(reservations.c.member_id == member_ids[0])
-    return {row.member_id: row.points for row in connection.execute(query)}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from central_api.openapi_limits import tightened
 from central_api.problems import STATUS_BY_TYPE
+from loyalty_sdk import office
 from loyalty_sdk.protocol import (
     ChangesPage,
     EnrolmentAnswer,
@@ -27,11 +30,15 @@ from loyalty_sdk.protocol import (
 __all__ = ["DESCRIPTION", "completed", "describe", "documentation_page"]
 
 DESCRIPTION = """\
-The reference loyalty API: what terminals say to it. Every call but the enrolment and the health check carries the
-terminal's bearer token. Errors are RFC 9457 problem documents whose `type` starts with `urn:loyalty:problem:`.
-Points are whole numbers, times RFC 3339 with offset, bytes base64."""
+The reference loyalty API: what terminals say to it, and the back office. A terminal's call carries the terminal's
+bearer token, one of the back office an API key, `Authorization: Bearer lk_…`, whose scope reaches the call: read-only,
+back-office or administrator. The enrolment and the health check carry neither. Errors are RFC 9457 problem documents
+whose `type` starts with `urn:loyalty:problem:`. Points are whole numbers, times RFC 3339 with offset, bytes base64."""
 
 REF_TEMPLATE = "#/components/schemas/{model}"
+# What every call may answer with, and every call that takes a body.
+PROBLEMS = ("invalid-request", "too-many-requests", "central-failure", "busy")
+BODY_PROBLEMS = ("body-too-large", "encoding-refused")
 DESCRIBED: tuple[Any, ...] = (
     ChangesPage,
     EnrolmentAnswer,
@@ -45,6 +52,7 @@ DESCRIBED: tuple[Any, ...] = (
     SignedDocument,
     SignedReport,
     UploadAnswer,
+    *(cls for name in office.__all__ if is_dataclass(cls := getattr(office, name))),
 )
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -72,11 +80,11 @@ UPLOAD_BODY = {
     }
 }
 UPLOAD_HEADERS = (
-    ("Loyalty-Epoch", "The epoch of central that the terminal knows."),
-    ("Loyalty-First-Seq", "The seq of the first entry."),
-    ("Loyalty-Head-Seq", "The seq of the last entry."),
-    ("Loyalty-Head-Hash", "The chain hash of the last entry, hexadecimal."),
-    ("Loyalty-Signature", "Ed25519 over the upload, hexadecimal."),
+    ("Loyalty-Epoch", "The epoch of central that the terminal knows.", r"^\S+$"),
+    ("Loyalty-First-Seq", "The seq of the first entry.", "^[0-9]{1,15}$"),
+    ("Loyalty-Head-Seq", "The seq of the last entry.", "^[0-9]{1,15}$"),
+    ("Loyalty-Head-Hash", "The chain hash of the last entry, hexadecimal.", "^([0-9A-Fa-f]{2})+$"),
+    ("Loyalty-Signature", "Ed25519 over the upload, hexadecimal.", "^([0-9A-Fa-f]{2})+$"),
 )
 
 
@@ -89,9 +97,14 @@ def describe(
         extra["requestBody"] = {"required": True, "content": _json(_reference(question))}
     if upload:
         extra["requestBody"] = {"required": True, "content": UPLOAD_BODY}
-        extra["parameters"] = [_header(name, text) for name, text in UPLOAD_HEADERS]
+        extra["parameters"] = [_header(*header) for header in UPLOAD_HEADERS]
     content = _json(HEALTH_SCHEMA if answer is None else _reference(answer))
-    names = (*problems, *(("access-refused",) if token else ()), "invalid-request", "central-failure")
+    names = (
+        *problems,
+        *(("access-refused",) if token else ()),
+        *(BODY_PROBLEMS if question or upload else ()),
+        *PROBLEMS,
+    )
     responses: dict[int | str, Any] = {200: {"description": "The answer.", "content": content}}
     return {"openapi_extra": extra, "responses": responses | _problem_responses(names)}
 
@@ -102,8 +115,14 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REF_TEMPLATE)
     components = document.setdefault("components", {})
     components["schemas"] = _with_base64(schemas["$defs"]) | {"Problem": PROBLEM_SCHEMA}
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    return document
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "A terminal's token."},
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key of the back office."},
+    }
+    for path, calls in document["paths"].items():
+        for call in calls.values() if "{" in path else ():
+            call["responses"].setdefault("404", _problem_responses(("not-found",))[404])
+    return tightened(document)
 
 
 def documentation_page(document: dict[str, Any]) -> str:
@@ -138,8 +157,9 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _header(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+def _header(name: str, text: str, pattern: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": True, "description": text, "schema": schema}
 
 
 def _with_base64(value: Any) -> Any:

@@ -6,15 +6,17 @@ the same (a deadlock, one key written twice), one of them is undone and comes ag
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from central_api.unusable import DatabaseUnusable
 
-__all__ = ["is_conflict", "is_lost", "postgresql_engines"]
+__all__ = ["PostgresqlEngines", "is_conflict", "is_lost"]
 
 CONNECTIONS_MAX = 16
 WAIT_S_MAX = 30.0
@@ -31,14 +33,32 @@ SETTINGS = {
     "jit": "off",
 }
 
+T = TypeVar("T")
 
-def postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-    """Return the engine that reads, whose transactions see one state, and the one that writes. They share a pool."""
-    settings = {"server_settings": SETTINGS, "async_creator_fn": _connect}
-    writer = create_async_engine(
-        _for_asyncpg(url), pool_size=CONNECTIONS_MAX, max_overflow=0, pool_timeout=WAIT_S_MAX, connect_args=settings
-    )
-    return writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), writer
+
+class PostgresqlEngines:
+    """The connections to one server, in one pool; transactions that read see one state."""
+
+    def __init__(self, url: URL) -> None:
+        settings = {"server_settings": SETTINGS, "async_creator_fn": _connect}
+        self.writer = create_async_engine(
+            _for_asyncpg(url), pool_size=CONNECTIONS_MAX, max_overflow=0, pool_timeout=WAIT_S_MAX, connect_args=settings
+        )
+        self._readers = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own."""
+        async with self._readers.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own, beside others."""
+        async with self.writer.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.writer.dispose()
 
 
 def is_conflict(error: DBAPIError) -> bool:

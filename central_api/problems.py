@@ -12,6 +12,7 @@ __all__ = ["STATUS_BY_TYPE", "Problem", "Refused", "refuse"]
 STATUS_BY_TYPE: Mapping[str, int] = {
     "invalid-request": 422,
     "access-refused": 401,
+    "scope-missing": 403,
     "terminal-revoked": 403,
     "code-invalid": 403,
     "alias-unknown": 404,
@@ -22,8 +23,12 @@ STATUS_BY_TYPE: Mapping[str, int] = {
     "fork": 409,
     "epoch-changed": 409,
     "recovering": 409,
+    "precondition-failed": 412,
     "body-too-large": 413,
     "encoding-refused": 415,
+    "idempotency-conflict": 422,
+    "programme-invalid": 422,
+    "precondition-required": 428,
     "too-many-requests": 429,
     "central-failure": 500,
     "busy": 503,
@@ -39,7 +44,7 @@ class Problem:
 
     name: str
     detail: str
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -60,6 +65,6 @@ class Refused(Exception):
         self.problem = problem
 
 
-def refuse(name: str, detail: str, **extra: str) -> Refused:
+def refuse(name: str, detail: str, **extra: object) -> Refused:
     """Return the exception to raise for a problem of that name."""
     return Refused(Problem(name=name, detail=detail, extra=extra))

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from central_api.books import Books
 from central_api.capabilities import Capabilities
 from central_api.claims import begin_and_settle, begin_epoch_on_claim
+from central_api.decisions import forgive
 from central_api.epochs import (
     is_known_epoch,
     is_overridden,
@@ -23,13 +24,14 @@ from central_api.epochs import (
     note_report,
     note_returned,
 )
+from central_api.feed import entries_judged_again, feed_number, is_beyond
 from central_api.grant_checks import recovered_grant
 from central_api.installation import epoch_of
 from central_api.journals import watermark_of
 from central_api.keys import signature_is_valid
 from central_api.locks import lock_terminal
 from central_api.problems import refuse
-from central_api.schema import epochs, gaps, grants, journals, meta, recoveries, terminals, transfers
+from central_api.schema import entries, epochs, gaps, grants, journals, meta, recoveries, terminals, transfers
 from central_api.statements import given, insert_missing, upsert_rows
 from central_api.terminals import Terminal
 from loyalty_sdk.codec import CodecError, decode, decode_tolerant, loads
@@ -50,6 +52,12 @@ HASH_BYTES = 32
 MEMBERLESS = "grant-without-member/"
 
 _GRANT = select(grants.c.grant_id).where(given(grants.c.tenant, grants.c.grant_id))
+_UNSETTLED = (
+    select(entries.c.seq)
+    .where(given(entries.c.tenant, entries.c.terminal, entries.c.journal))
+    .where(entries.c.outcome.in_(("held", "quarantined")))
+    .order_by(entries.c.seq)
+)
 
 Lost = tuple[GrantDocument, SignedDocument]
 
@@ -62,13 +70,14 @@ def receive_report(
     lock_terminal(connection, terminal.tenant, terminal.terminal)
     watermark, _ = watermark_of(connection, terminal, journal)
     lost = _lost_grants(connection, capabilities, terminal, report.grants)
-    if _shows_restore(connection, report, watermark, lost) and _shows_restore(
-        connection, report, watermark, lost, lock=True
-    ):
+    beyond = is_beyond(connection, terminal.tenant, terminal.terminal, feed_number(report.cursor) or 0)
+    knows_more = beyond or report.acknowledged_seq > watermark or bool(lost)
+    if _shows_restore(connection, report, knows_more) and _shows_restore(connection, report, knows_more, lock=True):
         if lost:  # Central signed them: this is proven.
             begin_and_settle(connection, capabilities, f"terminal {terminal.terminal} has grants that central lacks")
         else:
             says = f"knows {report.acknowledged_seq} acknowledged entries of journal {journal}"
+            says += f" and change {report.cursor} of its feed" if beyond else ""
             begin_epoch_on_claim(connection, capabilities, terminal, says)
     if report.revoked and terminal.state != "revoked":
         _revoke(connection, terminal)
@@ -78,6 +87,7 @@ def receive_report(
     watermark, watermark_hash = watermark_of(connection, terminal, journal)
     if not report.more:
         note_report(connection, capabilities, terminal.tenant, terminal.terminal, journal, report.acknowledged_seq)
+        _tell_unsettled(connection, terminal, journal)
     note_returned(connection, terminal.tenant, terminal.terminal, journal, watermark)
     return ReportAnswer(
         epoch=epoch_of(connection),
@@ -158,9 +168,7 @@ def _checked(terminal: Terminal, journal: str, signed: SignedReport) -> JournalR
     return report
 
 
-def _shows_restore(
-    connection: Connection, report: JournalReport, watermark: int, lost: Sequence[Lost], *, lock: bool = False
-) -> bool:
+def _shows_restore(connection: Connection, report: JournalReport, knows_more: bool, *, lock: bool = False) -> bool:
     """Whether central once knew more: it acknowledged entries or issued grants in this epoch, or lived in another.
 
     Looked at again with the epoch locked: another terminal may have shown the same at the same time.
@@ -169,7 +177,14 @@ def _shows_restore(
         lock_epoch(connection)
     if not is_known_epoch(connection, report.epoch):
         return True
-    return report.epoch == epoch_of(connection) and (report.acknowledged_seq > watermark or bool(lost))
+    return report.epoch == epoch_of(connection) and knows_more
+
+
+def _tell_unsettled(connection: Connection, terminal: Terminal, journal: str) -> None:
+    """Tell what still waits here: before the restore the terminal may have heard that it was applied."""
+    place = {"tenant": terminal.tenant, "terminal": terminal.terminal, "journal": journal}
+    seqs = connection.execute(_UNSETTLED, place).scalars()
+    entries_judged_again(connection, terminal.tenant, [(terminal.terminal, f"{journal}/{seq}") for seq in seqs])
 
 
 def _revoke(connection: Connection, terminal: Terminal) -> None:
@@ -313,15 +328,6 @@ def _forgive(connection: Connection, capabilities: Capabilities, tenant: str) ->
     books = Books(connection, tenant, capabilities.now())
     books.accounts.fetch(owing)
     for member_id, points in owing.items():
-        account = books.accounts.get(member_id)
-        if account is None:
-            continue
-        books.book(
-            member_id,
-            account.forgive(points),
-            terminal="",
-            effective_at=books.recorded_at,
-            reason="recovery-overridden",
-            cause=f"override/{epoch}/{member_id}",
-        )
+        name = f"override/{epoch}/{member_id}"
+        forgive(books, member_id, points, decision_id=name, reason="recovery-overridden", actor="loyalty-central")
     books.write()

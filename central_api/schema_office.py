@@ -1,6 +1,6 @@
 """Central's tables for those who run the programme: API keys, repeated writes, jobs, totals. No queries, no rules.
 
-The tables of terminals and the ledger are in `central_api.schema`; `metadata` here holds both.
+Those of terminals and the ledger are in `central_api.schema` and `central_api.schema_ledger`; `metadata` holds all.
 """
 
 from __future__ import annotations
@@ -8,9 +8,21 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, LargeBinary
 
 from central_api.columns import Whole, key, one_of, time, whole, words
-from central_api.schema import metadata, table, to_tenant
+from central_api.schema import table, to_tenant
+from central_api.schema_ledger import metadata
 
-__all__ = ["API_KEY_SCOPES", "activations", "api_keys", "idempotency_keys", "jobs", "merges", "metadata", "totals"]
+__all__ = [
+    "API_KEY_SCOPES",
+    "activations",
+    "api_keys",
+    "contacts",
+    "idempotency_keys",
+    "jobs",
+    "merges",
+    "metadata",
+    "total_parts",
+    "totals",
+]
 
 API_KEY_SCOPES = ("read-only", "back-office", "administrator")
 
@@ -31,12 +43,14 @@ api_keys = table(
 )
 Index("api_keys_by_secret", api_keys.c.secret_hash)
 
-# From when a version of the programme is in force, where that is later than its activation.
+# From when a version of the programme is in force, where that is later than its activation. One that was withdrawn
+# before that never is.
 activations = table(
     "activations",
     key("tenant"),
     Column("version", Whole, primary_key=True, autoincrement=False),
     time("in_force_at"),
+    time("withdrawn_at", nullable=True),
     ForeignKeyConstraint(["tenant", "version"], ["programmes.tenant", "programmes.version"]),
 )
 
@@ -69,7 +83,8 @@ idempotency_keys = table(
 )
 Index("idempotency_keys_by_time", idempotency_keys.c.tenant, idempotency_keys.c.created_at)
 
-# One row for each job of a tenant. Whoever holds the lease works; `position` is how far it came.
+# One row for each job of a tenant. Whoever holds the lease works; `position` is how far it came, `note` what a person
+# is to know of the last run.
 jobs = table(
     "jobs",
     key("tenant"),
@@ -81,6 +96,7 @@ jobs = table(
     time("finished_at", nullable=True),
     whole("done", 0),
     words("error", ""),
+    words("note", ""),
     to_tenant(),
 )
 
@@ -95,5 +111,31 @@ totals = table(
     whole("transfers"),
     CheckConstraint("points >= 0"),
     to_tenant(),
+    with_rowid=False,
+)
+
+# What one transaction moved, until the job adds it to `totals`: rows of its own, so that no two writers ever meet (a
+# reference to the tenant would lock its row in each of them). `transfer_id` is the transaction's first transfer.
+total_parts = table(
+    "total_parts",
+    key("tenant"),
+    key("transfer_id"),
+    key("from_account"),
+    key("to_account"),
+    words("day"),
+    Column("points", Whole, nullable=False),
+    whole("transfers"),
+    CheckConstraint("points > 0"),
+    with_rowid=False,
+)
+
+# When a terminal was last heard of, to the minute, and the head of its journal then; null where it did not say.
+contacts = table(
+    "contacts",
+    key("tenant"),
+    key("terminal"),
+    time("contacted_at"),
+    words("journal"),
+    Column("head", Whole),
     with_rowid=False,
 )

@@ -1,8 +1,9 @@
 """What SQLite asks for: its file, its settings for each connection, and one writer at a time over all processes.
 
-Between processes (the server and the command line) the writer is the holder of a lock on a file beside the database,
-held until COMMIT and its checkpoint are over, since SQLite before 3.51.3 can corrupt a WAL database that two
-connections write or checkpoint at the same time. Reading connections never checkpoint.
+Work runs in threads, one for all that write: the driver itself is synchronous, and a thread for each statement would
+cost more than the statements. Between processes (the server and the command line) the writer is the holder of a lock on
+a file beside the database, held until COMMIT and its checkpoint are over, since SQLite before 3.51.3 can corrupt a WAL
+database that two connections write or checkpoint at the same time. Reading connections never checkpoint.
 """
 
 from __future__ import annotations
@@ -10,44 +11,80 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from central_api.unusable import DatabaseUnusable
 
-__all__ = ["BUSY_TIMEOUT_MS", "FileLock", "configure_sqlite", "file_of", "sqlite_engines"]
+__all__ = ["BUSY_TIMEOUT_MS", "FileLock", "SqliteEngines", "configure_sqlite", "file_of"]
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK_WAIT_S_MAX = 30.0
 LOCK_POLL_S = 0.005
 JOURNAL_SIZE_LIMIT_BYTES = 8_000_000
 READERS_MAX = 8
+# With the 2 MB that SQLite takes by itself, the indexes of a few hundred thousand entries are read again and again.
+WRITER_CACHE_KIB = 64_000
+
+T = TypeVar("T")
+Hold = Callable[[], AbstractContextManager[None]]
 
 
 class FileLock:
-    """The right to write: one holder in this process and in all others. A killed process gives it back."""
+    """The right to write, for one of all processes. A killed process gives it back."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".writer-lock")
-        self._here = asyncio.Lock()
 
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
+    @contextmanager
+    def hold(self) -> Iterator[None]:
         """Wait for the lock and hold it. Raises DatabaseUnusable after LOCK_WAIT_S_MAX."""
-        async with self._here:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                await _lock_within(descriptor, LOCK_WAIT_S_MAX)
-                yield
-            finally:
-                # Closing gives the lock back.
-                os.close(descriptor)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock_within(descriptor, LOCK_WAIT_S_MAX)
+            yield
+        finally:
+            # Closing gives the lock back.
+            os.close(descriptor)
+
+
+class _Stopped(Exception):
+    """Nobody waits any more for what a thread does."""
+
+
+class SqliteEngines:
+    """The connections to one file, each in a thread; those that read see one state."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = FileLock(file)
+        self._writer = _engine(file, 1, writes=True)
+        self._readers = _engine(file, READERS_MAX, writes=False)
+        self._writing = ThreadPoolExecutor(1, "central-writer")
+        self._reading = ThreadPoolExecutor(READERS_MAX, "central-reader")
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own."""
+        return await _in_thread(self._reading, self._readers, nullcontext, work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction, after those that came before and when no other process writes."""
+        return await _in_thread(self._writing, self._writer, self._lock.hold, work)
+
+    async def close(self) -> None:
+        """Close all connections; the last one leaves a database without a WAL."""
+        self._reading.shutdown()
+        self._writing.shutdown()
+        self._readers.dispose()
+        with self._lock.hold():
+            self._writer.dispose()
 
 
 def file_of(url: URL) -> Path:
@@ -55,16 +92,6 @@ def file_of(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         raise DatabaseUnusable(f"{str(url)!r} names no file; write it as sqlite:///FILE")
     return Path(url.database)
-
-
-def sqlite_engines(file: Path) -> tuple[AsyncEngine, AsyncEngine]:
-    """Return the engine that reads and the one that writes."""
-    address = f"sqlite+aiosqlite:///{file}"
-    writer = create_async_engine(address, pool_size=1, max_overflow=0)
-    readers = create_async_engine(address, pool_size=READERS_MAX, max_overflow=0)
-    configure_sqlite(writer.sync_engine, writes=True)
-    configure_sqlite(readers.sync_engine, writes=False)
-    return readers, writer
 
 
 def configure_sqlite(engine: Any, *, writes: bool) -> None:
@@ -91,19 +118,50 @@ def _pragmas(*, writes: bool) -> list[str]:
         return [*common, "wal_autocheckpoint = 0", "query_only = ON"]
     return [
         *common,
+        f"cache_size = -{WRITER_CACHE_KIB}",
         "journal_mode = WAL",
         "synchronous = FULL",
         f"journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES}",
     ]
 
 
-async def _lock_within(descriptor: int, seconds: float) -> None:
-    """Poll, since waiting in the system call would stop the event loop."""
+def _engine(file: Path, connections_max: int, *, writes: bool) -> Engine:
+    address = URL.create("sqlite", database=str(file))
+    engine = create_engine(address, pool_size=connections_max, max_overflow=0)
+    configure_sqlite(engine, writes=writes)
+    return engine
+
+
+async def _in_thread(executor: ThreadPoolExecutor, engine: Engine, hold: Hold, work: Callable[[Connection], T]) -> T:
+    """Run work in a transaction in a thread. Where whoever waits is cancelled, it ends at its next statement."""
+    stopped = threading.Event()
+
+    def run() -> T:
+        with hold(), engine.begin() as connection:
+            _end_when(stopped, connection)
+            return work(connection)
+
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, run)
+    except asyncio.CancelledError:
+        stopped.set()
+        raise
+
+
+def _end_when(stopped: threading.Event, connection: Connection) -> None:
+    @event.listens_for(connection, "before_cursor_execute")
+    def check(*_: Any) -> None:
+        if stopped.is_set():
+            raise _Stopped
+
+
+def _lock_within(descriptor: int, seconds: float) -> None:
+    """Poll, since waiting in the system call would have no end."""
     for _ in range(int(seconds / LOCK_POLL_S)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            await asyncio.sleep(LOCK_POLL_S)
+            time.sleep(LOCK_POLL_S)
         else:
             return
     raise DatabaseUnusable(f"another process has been writing for {seconds:.0f} s; end it, or try again later")

@@ -28,6 +28,7 @@ __all__ = [
     "authenticate",
     "check_not_revoked",
     "enrol",
+    "recall_grant",
     "recall_grants",
     "revoke_terminal",
     "terminal_rows",
@@ -152,6 +153,18 @@ def recall_grants(
         connection.execute(update(grants).where(this_grant).values(recalled=1))
     feed.grants_wanted_back(connection, tenant, found)
     return len(found)
+
+
+def recall_grant(connection: Connection, tenant: str, grant_id: str) -> None:
+    """Want one grant back, as `recall_grants` does. Raises Refused `not-found`, `conflict` for one that is closed."""
+    this_grant = (grants.c.tenant == tenant) & (grants.c.grant_id == grant_id)
+    row = connection.execute(select(grants.c.terminal, grants.c.state).where(this_grant)).first()
+    if row is None:
+        raise refuse("not-found", "there is no such grant; they are listed in GET /v1/grants")
+    if row.state != "open":
+        raise refuse("conflict", "this grant is closed; nothing is set aside by it any more")
+    connection.execute(update(grants).where(this_grant).values(recalled=1))
+    feed.grants_wanted_back(connection, tenant, [(row.terminal, grant_id)])
 
 
 def terminal_rows(connection: Connection, tenant: str) -> list[Row[Any]]:

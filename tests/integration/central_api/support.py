@@ -75,9 +75,9 @@ class Program:
         assert self.json("init", "--programme", str(document))["programme_version"] == 1
 
     @contextmanager
-    def serving(self, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    def serving(self, *options: str, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Serve; gives the process and its address, and ends it if the test has not."""
-        command = [*PROGRAM, "serve", "--port", str(port), *self.places]
+        command = [*PROGRAM, "serve", "--port", str(port), *options, *self.places]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None

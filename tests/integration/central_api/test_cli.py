@@ -50,23 +50,8 @@ def test_a_malformed_programme_names_its_place(program: Program) -> None:
     assert "set version to 2" in program.refused("programme", "activate", str(document))
     assert "cannot be read" in program.refused("programme", "activate", str(program.folder / "none.json"))
     document.write_text(PROGRAMME.replace('"version": 1', '"version": 2'), encoding="utf-8")
-    assert program.json("programme", "activate", str(document)) == {"version": 2}
+    assert program.json("programme", "activate", str(document))["version"] == 2
     assert program.json("programme", "show", "--version", "1")["version"] == 1
-
-
-def test_members_are_imported_once(program: Program) -> None:
-    program.init()
-    file = program.folder / "members.csv"
-    rows = [f"{number},Member {number}" for number in range(1_200)]
-    file.write_text("\n".join(["alias,name", *rows, "5,again"]), encoding="utf-8")
-    assert program.json("member", "import", str(file)) == {"imported": 1_200, "skipped": 1}
-    assert program.json("member", "import", str(file)) == {"imported": 0, "skipped": 1_201}
-    done = program.run("member", "import", str(file))
-    assert done.stderr.splitlines()[-1] == "members: 1201 of 1201"
-    file.write_text("card\n1\n", encoding="utf-8")
-    assert "alias,name" in program.refused("member", "import", str(file))
-    file.write_text("alias,name\n77,x\n ,y\n", encoding="utf-8")
-    assert "line 3" in program.refused("member", "import", str(file))
 
 
 def test_an_alias_belongs_to_one_member_and_is_not_kept_in_clear(program: Program) -> None:
@@ -148,7 +133,7 @@ def test_a_ledger_that_differs_is_named_and_ends_with_1(program: Program) -> Non
     connection.close()
     done = program.run("verify", "--json")
     shown = json.loads(done.stdout)["shown"]
-    assert (done.returncode, {one["what"] for one in shown}) == (1, {"available", "balance from entries"})
+    assert (done.returncode, {one["what"] for one in shown}) == (1, {"available", "available from entries"})
     assert member in program.run("verify").stdout
 
 

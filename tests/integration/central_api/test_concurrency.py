@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +19,15 @@ from sqlalchemy import Connection, func, select
 from central_api import feed, programmes
 from central_api.capabilities import Capabilities
 from central_api.database import Database, open_database
+from central_api.decisions import merge, settle_due
 from central_api.installation import install
 from central_api.keys import new_key_ring
 from central_api.members import note_interest
+from central_api.postgresql import PostgresqlEngines
 from central_api.problems import Problem
 from central_api.schema import entries, waiting
+from central_api.verification import verify_tenant
+from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer
 from tests.support.postgresql import Server
 from tests.support.terminal import Recorded, SupportTerminal, basket_of, grant_use
@@ -29,6 +35,7 @@ from tests.unit.central_api.support import PROGRAMME, TENANT, World
 
 T = TypeVar("T")
 Work = Callable[[World], T]
+DATES = {"expiry": {"months_after_earning": 1}, "pending": {"hours": 48}}
 FEW = settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -264,10 +271,16 @@ def wish(till: SupportTerminal, *members: str) -> Work[None]:
     return work
 
 
+def postgresql_engines(crowd: Crowd) -> PostgresqlEngines:
+    """The engines of a server, which has transactions open beside each other."""
+    if not isinstance(crowd.database.engines, PostgresqlEngines):
+        pytest.skip("SQLite has one writer: no transaction is open beside another")
+    return crowd.database.engines
+
+
 def test_whoever_tells_a_till_waits_for_the_one_before(crowd: Crowd) -> None:
     """With a transaction left open, a later one for the same till does not end before it: its number is higher."""
-    if crowd.database.writer.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer: no transaction is open beside another")
+    engines = postgresql_engines(crowd)
     first, second, (till, other) = crowd.member(), crowd.member(), crowd.tills(2)
     for one in (till, other):
         crowd.alone(wish(one, first))
@@ -277,7 +290,7 @@ def test_whoever_tells_a_till_waits_for_the_one_before(crowd: Crowd) -> None:
         return lambda connection: feed.members_changed(connection, TENANT, [member])
 
     async def run() -> tuple[list[str], list[str]]:
-        async with crowd.database.writer.begin() as connection:
+        async with engines.writer.begin() as connection:
             await connection.run_sync(tell(first))
             later = asyncio.create_task(crowd.database.write(tell(second)))
             # It is seen to wait by the server itself.
@@ -296,15 +309,14 @@ def test_whoever_tells_a_till_waits_for_the_one_before(crowd: Crowd) -> None:
 
 def test_tills_and_members_of_their_own_share_nothing(crowd: Crowd) -> None:
     """No shared hot row: beside a transaction that is left open, everything that has nothing to do with it goes on."""
-    if crowd.database.writer.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer: no transaction is open beside another")
+    engines = postgresql_engines(crowd)
     members, (till, other) = [crowd.member(200), crowd.member(200)], crowd.tills(2)
     for one, member in zip((till, other), members, strict=True):
         sale = one.sale(basket_of(1000), member)
         one.linked_return(sale)
 
     async def run() -> None:
-        async with crowd.database.writer.begin() as connection:
+        async with engines.writer.begin() as connection:
             await connection.run_sync(crowd.on(delivery(till)))
             await connection.run_sync(crowd.on(exact_grant(till, members[0])))
             await crowd.database.write(crowd.on(delivery(other)))
@@ -312,3 +324,52 @@ def test_tills_and_members_of_their_own_share_nothing(crowd: Crowd) -> None:
 
     crowd.runner.run(run())
     crowd.check(*members)
+
+
+def test_points_expire_once_however_many_notice_at_once(crowd: Crowd) -> None:
+    """Uploads, grants and two jobs meet at the moment at which points have expired, and others are pending no more."""
+    document = json.dumps(json.loads(PROGRAMME) | DATES | {"version": 2})
+    crowd.alone(lambda world: programmes.activate_programme(world.connection, world.capabilities, TENANT, document))
+    member, tills = crowd.member(), crowd.tills(4)
+    for till in tills:
+        till.programme = parse_programme(document)
+    tills[0].sale(basket_of(30_000), member)
+    crowd.alone(delivery(tills[0]))
+    crowd.world.now += timedelta(days=31)
+    tills[1].now = crowd.world.now
+    tills[1].sale(basket_of(15_000), member)
+    crowd.alone(delivery(tills[1]))
+    crowd.world.now += timedelta(days=4)
+    for till in tills:
+        till.now = crowd.world.now
+        till.unlinked_return(basket_of(1_000), member)
+    jobs: list[Work[Any]] = [lambda world: settle_due(world.connection, world.capabilities, TENANT, 10)] * 2
+    crowd.together(*(delivery(till) for till in tills), *(exact_grant(till, member) for till in tills), *jobs)
+    crowd.check(member)
+    sums = crowd.alone(lambda world: world.sums(member))
+    # Of 300 + 150 the first 300 expired; 40 were returned, and 100 of the other 110 granted at most once.
+    assert (sums["expired"], sums["issued"], sums.get("pending", 0)) == (300, -410, 0)
+    assert sums["available"] + sums.get("reserved", 0) == 110
+    found = crowd.alone(lambda world: verify_tenant(world.connection, world.capabilities, TENANT, lambda _: None))
+    # Of others: what arrived at the very same moment has no order in which it could be judged again.
+    assert [one for one in found.shown if member in one.where] == []
+
+
+def test_what_arrives_while_members_are_merged_counts_once(crowd: Crowd) -> None:
+    @FEW
+    @given(rivals=st.integers(1, 4))
+    def law(rivals: int) -> None:
+        source, target, tills = crowd.member(200), crowd.member(50), crowd.tills(rivals)
+        for till in tills:
+            till.sale(basket_of(1_000), source)
+            till.sale(basket_of(2_000), target)
+
+        def merging(world: World) -> None:
+            merge(world.connection, world.capabilities, TENANT, source, target, "one person", "tests")
+
+        crowd.together(*(delivery(till) for till in tills[::2]), merging, *(delivery(till) for till in tills[1::2]))
+        crowd.check(source, target)
+        assert crowd.alone(figures(source)) == (0, 0, 0)
+        assert crowd.alone(figures(target)) == (250 + 30 * rivals, 0, 0)
+
+    law()

@@ -1,8 +1,10 @@
-"""What a server does when PostgreSQL goes away and comes back, and what is done with transactions that met another."""
+"""What a server does when PostgreSQL goes away and comes back, with transactions that met another, and with threads."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -80,3 +82,53 @@ def test_readers_cannot_write_and_see_one_moment(postgresql: Server) -> None:
 
         seen = ("repeatable read", "on")
         assert asyncio.run(run()) == [seen, ("read committed", "off"), seen]
+
+
+def test_on_sqlite_one_writes_after_the_other_and_nobody_waits_to_read(tmp_path: Path) -> None:
+    async def run() -> tuple[int, int]:
+        database = open_database(f"sqlite:///{tmp_path}/central.db")
+        await database.write(lambda connection: connection.execute(text("CREATE TABLE counted (number integer)")))
+        inside, read = threading.Event(), threading.Event()
+
+        def writes(connection: Connection) -> None:
+            connection.execute(text("INSERT INTO counted SELECT count(*) FROM counted"))
+            inside.set()
+            assert read.wait(60)
+
+        def reads(connection: Connection) -> int:
+            assert inside.wait(60)
+            return int(connection.execute(text("SELECT count(*) FROM counted")).scalar_one())
+
+        writing = [asyncio.create_task(database.write(writes)) for _ in range(3)]
+        before = await database.read(reads)
+        read.set()
+        await asyncio.gather(*writing)
+        last = await database.read(reads)
+        await database.close()
+        return before, last
+
+    assert asyncio.run(run()) == (0, 3)
+
+
+def test_work_that_nobody_waits_for_any_more_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    async def run() -> int:
+        database = open_database(f"sqlite:///{tmp_path}/central.db")
+        await database.write(lambda connection: connection.execute(text("CREATE TABLE counted (number integer)")))
+        inside = threading.Event()
+
+        def for_ever(connection: Connection) -> None:
+            while True:
+                connection.execute(text("INSERT INTO counted VALUES (1)"))
+                inside.set()
+
+        task = asyncio.create_task(database.write(for_ever))
+        await asyncio.to_thread(inside.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        query = text("SELECT count(*) FROM counted")
+        found = await database.write(lambda connection: int(connection.execute(query).scalar_one()))
+        await database.close()
+        return found
+
+    assert asyncio.run(run()) == 0

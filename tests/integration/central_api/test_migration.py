@@ -17,10 +17,15 @@ from sqlalchemy import Connection, func, select, text, update
 
 from central_api.bootstrap import migrate_database
 from central_api.database import open_database
+from central_api.differences import Differences
+from central_api.facts import folded_members
+from central_api.fold import NEVER
 from central_api.migration import NotInitialised, check_installed, upgrade
 from central_api.migrations.tables_of_0_1_0 import metadata as earlier
 from central_api.schema import SCHEMA_VERSION, meta
 from central_api.schema_office import metadata
+from central_api.totals import DAY_FIRST, DAY_LAST, moved_totals
+from central_api.verify_totals import verify_totals
 from tests.integration.central_api.support import Program
 from tests.support.postgresql import Server
 
@@ -98,6 +103,32 @@ def test_everything_is_kept_and_the_tables_are_those_of_a_new_database(old_datab
     assert asyncio.run(migrate_database(old_database)) == (SCHEMA_VERSION, SCHEMA_VERSION)
 
 
+def test_what_members_were_given_and_what_was_taken_is_brought_over(old_database: str) -> None:
+    """The facts of the fold give the balances that the earlier release had booked, and can be changed on."""
+    asyncio.run(migrate_database(old_database))
+
+    def folded(connection: Connection) -> list[tuple[Any, Any]]:
+        balances = metadata.tables["balances"]
+        return [
+            (
+                (row.available, row.pending, row.owed, 0, 0),
+                folded_members(connection, row.tenant, [row.member_id], NEVER)[row.member_id].figures,
+            )
+            for row in connection.execute(select(balances))
+        ]
+
+    found = at(old_database, folded)
+    assert found
+    assert all(booked == figures for booked, figures in found)
+    lots = at(old_database, lambda connection: rows_of(connection, "lots"))
+    sales = at(old_database, lambda connection: rows_of(connection, "sales"))
+    assert {row.lot_id for row in lots} == {row.entry_id for row in sales if row.member_id is not None}
+
+
+def rows_of(connection: Connection, table: str) -> list[Any]:
+    return list(connection.execute(select(metadata.tables[table])))
+
+
 def test_the_tables_are_made_by_the_same_statements(tmp_path: Path) -> None:
     """SQLite keeps the text of constraints, of which Alembic compares none."""
     shutil.copy(FIXTURE, tmp_path / "old.db")
@@ -157,3 +188,16 @@ def test_the_program_migrates_when_asked_and_when_it_serves(tmp_path: Path) -> N
         assert program.json("member", "list")["members"]
     with program.serving():
         assert program.json("migrate")["schema_before"] == SCHEMA_VERSION
+
+
+def test_the_totals_of_an_earlier_release_are_the_sums_of_its_transfers(old_database: str) -> None:
+    asyncio.run(migrate_database(old_database))
+
+    def found(connection: Connection) -> int:
+        (tenant,) = connection.execute(select(metadata.tables["tenants"].c.tenant)).scalars()
+        assert moved_totals(connection, tenant, DAY_FIRST, DAY_LAST)
+        differences = Differences()
+        verify_totals(connection, tenant, differences)
+        return differences.count
+
+    assert at(old_database, found) == 0

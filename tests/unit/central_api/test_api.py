@@ -33,6 +33,7 @@ from tests.support.terminal import SupportTerminal, basket_of, grant_document
 from tests.unit.central_api.support import PROGRAMME, START, TENANT
 
 JSON = {"Content-Type": "application/json"}
+JOURNAL = "/v1/journals/01900000-0000-7000-8000-000000000001"
 
 
 @dataclass(slots=True)
@@ -127,11 +128,11 @@ async def test_health_needs_no_token(api: Api) -> None:
 
 
 async def test_every_call_needs_a_token(api: Api) -> None:
-    paths = ["/v1/programme", "/v1/programme/1", "/v1/journals/x", "/v1/journals/x/entries", "/v1/changes?journal=x"]
+    paths = ["/v1/programme", "/v1/programme/1", JOURNAL, f"{JOURNAL}/entries", "/v1/changes?journal=x"]
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
         for path in paths:
             assert problem_of(await api.client.get(path, headers=headers)) == "access-refused"
-        for path in ("/v1/members/identify", "/v1/grants", "/v1/journals/x/entries"):
+        for path in ("/v1/members/identify", "/v1/grants", f"{JOURNAL}/entries"):
             question = dumps(IdentifyRequest(alias="1", journal="x"))
             if path == "/v1/grants":
                 question = dumps(GrantRequest(redemption_id="r", member_id="m", journal="x", points=1, points_min=1))
@@ -235,7 +236,7 @@ async def test_a_failure_shows_no_traceback(api: Api, monkeypatch: pytest.Monkey
     def broken(*_: object) -> None:
         raise RuntimeError("a secret of the server")
 
-    monkeypatch.setattr("central_api.api.changes_page", broken)
+    monkeypatch.setattr("central_api.api_terminals.changes_page", broken)
     answer = await api.get("/v1/changes", journal=api.till.journal)
     assert problem_of(answer) == "central-failure"
     assert "secret" not in answer.text

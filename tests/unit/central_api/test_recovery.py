@@ -18,6 +18,8 @@ from central_api.recovery import JournalPlace, check_place, override_recovery
 from central_api.schema import (
     aliases,
     balances,
+    changes,
+    feeds,
     grants,
     interest,
     member_keys,
@@ -25,11 +27,14 @@ from central_api.schema import (
     reservations,
     transfers,
 )
+from central_api.schema_ledger import debits, decisions, lots, settlements
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import document_signing_input
 from loyalty_sdk.protocol import JournalReport, ReportAnswer, SignedDocument, SignedReport
-from tests.support.terminal import SupportTerminal, basket_of, grant_document
-from tests.unit.central_api.support import TENANT, World
+from tests.support.terminal import SupportTerminal, basket_of, grant_document, grant_use
+from tests.unit.central_api.support import TENANT, World, outcome_of
+
+FACTS = (lots, debits, settlements, decisions)
 
 
 def report(world: World, till: SupportTerminal, *returned: SignedDocument, **changes: Any) -> ReportAnswer:
@@ -59,7 +64,7 @@ def report(world: World, till: SupportTerminal, *returned: SignedDocument, **cha
 
 def lose(world: World) -> None:
     """Take central back to before a grant and everything that the member earned."""
-    for table in (grants, transfers, reservations, balances):
+    for table in (*FACTS, grants, transfers, reservations, balances):
         world.connection.execute(delete(table))
 
 
@@ -200,13 +205,57 @@ def test_a_grant_that_central_signed_and_lacks_is_proof_at_any_time(world: World
     assert report(world, till, grant, epoch=epoch).epoch != epoch
 
 
+def test_a_close_that_gives_nothing_back_brings_its_grant_back(world: World) -> None:
+    """All of it is held at the till: the grant that central lost comes back with its close, and stays set aside."""
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant = world.granted(till, member, 100)
+    lose(world)
+    close = till.close_grant(grant, 0, uses=(grant_use(grant, 0),))
+    assert outcome_of(world.deliver(till), close) == ("applied", "", 0)
+    assert world.figures(member) == (0, 100, 100)
+    release = till.release(member, grant_use(grant, 100))
+    assert outcome_of(world.deliver(till), release) == ("applied", "", 0)
+    assert world.figures(member) == (0, 0, 0)
+
+
+def test_a_cursor_beyond_the_feed_shows_a_restore_once_a_day(world: World) -> None:
+    """Nothing of the till's journal was lost: only what its feed had told."""
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    cursor, epoch = world.changes(till).cursor, epoch_of(world.connection)
+    world.connection.execute(delete(changes))
+    world.connection.execute(delete(feeds))
+    with pytest.raises(Refused) as refused:
+        world.changes(till, cursor)
+    assert refused.value.problem.name == "epoch-changed"
+    answer = report(world, till, cursor=cursor)
+    assert (answer.epoch != epoch, answer.watermark) == (True, 2)
+    assert report(world, till, cursor=cursor).epoch == answer.epoch
+    (claim,) = claims_of(world.connection, TENANT)
+    assert f"change {cursor} of its feed" in claim.says
+    assert world.changes(till).cursor == ""
+
+
+def test_a_report_is_followed_by_what_still_waits(world: World) -> None:
+    """Before the restore the till may have heard that the sale came and its return was applied."""
+    till, other = world.terminal(1), world.terminal(2)
+    back = till.linked_return(other.sale(basket_of(1_000), world.member("1")))
+    assert outcome_of(world.deliver(till), back)[0] == "held"
+    assert world.changes(till).outcomes == ()
+    report(world, till)
+    assert [(one.seq, one.outcome) for one in world.changes(till).outcomes] == [(2, "held")]
+
+
 def test_a_grant_of_a_member_that_central_lost_begins_one_epoch(world: World) -> None:
     """Its member was registered after the backup: nothing can be set aside, and that is no news the second time."""
     till, member = world.terminal(1), world.member("1")
     till.sale(basket_of(30_000), member)
     world.deliver(till)
     grant = world.granted(till, member, 100)
-    for table in (grants, transfers, reservations, balances, interest, aliases, member_keys, members):
+    for table in (*FACTS, grants, transfers, reservations, balances, interest, aliases, member_keys, members):
         world.connection.execute(delete(table).where(table.c.member_id == member))
     epoch = report(world, till, grant).epoch
     assert report(world, till, grant).epoch == epoch

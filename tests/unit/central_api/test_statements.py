@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import event, insert
+import pytest
+from sqlalchemy import event, insert, select, update
 
 from central_api.programmes import programme_in_force, version_in_force
-from central_api.schema import grants, programmes
-from central_api.statements import among, given, upsert_rows
+from central_api.schema import grants, members, programmes, receipts
+from central_api.statements import among, among_keys, given, upsert_rows
 from tests.support.terminal import basket_of
 from tests.unit.central_api.support import PROGRAMME, START, TENANT, World
 
 IDENTIFY_MAX = 11
-UPLOAD_MAX = 20
+UPLOAD_MAX = 22
 
 
 def statements_of(world: World, work: Callable[[], Any]) -> list[str]:
@@ -55,6 +56,35 @@ def test_one_statement_takes_any_number_of_values(world: World) -> None:
         assert world.connection.execute(query, {"tenant": TENANT, "grant_id": ids}).all() == []
 
 
+def test_keys_of_several_values_are_found_together(world: World) -> None:
+    till = world.terminal(1)
+    for _ in range(3):
+        till.sale(basket_of(1000))
+    world.upload(till)
+    columns = [receipts.c[name] for name in ("store", "register", "business_date", "series", "number")]
+    query = select(receipts.c.number).where(given(receipts.c.tenant), among_keys("keys", *columns))
+    first, second, third = (tuple(row) for row in world.connection.execute(select(*columns).order_by(columns[-1])))
+    for keys in ([], [first], [first, third], [first, (*second[:-1], "unknown")]):
+        found = world.connection.execute(query, {"tenant": TENANT, "keys": keys}).scalars()
+        assert sorted(found) == sorted(key[-1] for key in keys if key[-1] != "unknown")
+
+
+def test_rows_are_found_by_an_index(world: World) -> None:
+    """SQLAlchemy compares a condition of its own with 1 on SQLite, which then reads the whole table."""
+    if world.connection.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL reads so small a table as a whole")
+    columns = [receipts.c[name] for name in ("store", "register", "business_date", "series", "number")]
+    of_tenant = given(receipts.c.tenant)
+    for query in (
+        select(grants.c.points).where(given(grants.c.tenant), among(grants.c.grant_id)),
+        select(receipts.c.entry_id).where(of_tenant, among_keys("keys", *columns)),
+        update(members).values(revision=2).where(members.c.tenant == TENANT, among(members.c.member_id, "these")),
+    ):
+        text = str(query.compile(dialect=world.connection.dialect))
+        plan = world.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?"))
+        assert not [row.detail for row in plan if row.detail.startswith("SCAN") and "json_each" not in row.detail]
+
+
 def test_what_is_changed_is_what_was_named(world: World) -> None:
     """The statement of a table is kept by the columns that it changes."""
     row = {"tenant": TENANT, "version": 1, "document": "old", "key_id": "old", "signature": b"", "activated_at": START}
@@ -71,7 +101,7 @@ def test_a_version_is_what_its_document_says_also_after_a_restore(world: World) 
         values = {"tenant": TENANT, "version": 1, "document": PROGRAMME.replace('"Test"', f'"{name}"')}
         more = {"key_id": "k", "signature": b"", "activated_at": START}
         world.connection.execute(insert(programmes), [values | more])
-        programme = programme_in_force(world.connection, TENANT)
+        programme = programme_in_force(world.connection, TENANT, START)
         assert programme is not None
         assert programme.name == name
-        assert version_in_force(world.connection, TENANT) == 1
+        assert version_in_force(world.connection, TENANT, START) == 1
