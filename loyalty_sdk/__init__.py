@@ -1,7 +1,8 @@
-"""What a POS vendor imports: the vocabulary, the pure programme rules and the clients of the agent.
+"""What a POS vendor imports: the vocabulary, the pure programme rules and the clients of the agent and of central.
 
 `import loyalty_sdk` loads nothing else: each name below is loaded when it is first used, and httpx with the first call
-of a `Till`. The modules hold more than this page names; what stands here is what a till needs.
+of a `Till` or `Central`. The modules hold more than this page names; what stands here is what a till needs, and
+`Central`, whose answers are in `loyalty_sdk.office`.
 """
 
 from __future__ import annotations
@@ -10,33 +11,52 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from loyalty_sdk.async_till import AsyncTill
     from loyalty_sdk.basket import Basket, Line, Tender
+    from loyalty_sdk.central import AsyncCentral, Central
     from loyalty_sdk.errors import (
         AccessRefused,
         AgentFailure,
         AgentUnreachable,
+        AliasUnknown,
         BasketInvalid,
+        BodyTooLarge,
         Busy,
+        CentralFailure,
+        CentralUnreachable,
+        CodeInvalid,
         Conflict,
         CurrencyMismatch,
+        EncodingRefused,
+        EpochChanged,
+        Fork,
         HoldNotOpen,
         HoldUnknown,
+        IdempotencyConflict,
         InsufficientPoints,
         InvalidRequest,
         JournalUnavailable,
         LoyaltyError,
+        MethodNotAllowed,
         NotFound,
         OfflineCapExceeded,
         OutcomeUnknown,
+        PreconditionFailed,
+        PreconditionRequired,
         PrinterUnavailable,
+        ProgrammeInvalid,
         ReceiptConflict,
         ReceiptUnknown,
+        Recovering,
         RedemptionRefused,
         ReversalRefused,
         RewardUnavailable,
         ScannerCommandRefused,
         ScannerUnavailable,
         ScanUnreadable,
+        ScopeMissing,
+        TerminalRevoked,
+        TooManyRequests,
         TrainingMismatch,
     )
     from loyalty_sdk.model import (
@@ -60,42 +80,58 @@ if TYPE_CHECKING:
     )
     from loyalty_sdk.programme import Programme, parse_programme
     from loyalty_sdk.reports import Report
-    from loyalty_sdk.till import AsyncTill, Till
+    from loyalty_sdk.till import Till
 
 __all__ = [
     "AccessRefused",
     "AgentFailure",
     "AgentUnreachable",
+    "AliasUnknown",
+    "AsyncCentral",
     "AsyncTill",
     "Basket",
     "BasketInvalid",
+    "BodyTooLarge",
     "Busy",
+    "Central",
+    "CentralFailure",
+    "CentralUnreachable",
+    "CodeInvalid",
     "Conflict",
     "Context",
     "CurrencyMismatch",
+    "EncodingRefused",
+    "EpochChanged",
+    "Fork",
     "GS1Element",
     "Hold",
     "HoldNotOpen",
     "HoldUnknown",
+    "IdempotencyConflict",
     "InsufficientPoints",
     "InvalidRequest",
     "JournalUnavailable",
     "Line",
     "LoyaltyError",
     "Member",
+    "MethodNotAllowed",
     "NotFound",
     "OfflineCapExceeded",
     "OutcomeUnknown",
+    "PreconditionFailed",
+    "PreconditionRequired",
     "PrintJob",
     "PrinterStatus",
     "PrinterUnavailable",
     "Programme",
+    "ProgrammeInvalid",
     "Progress",
     "Quote",
     "ReceiptBlock",
     "ReceiptConflict",
     "ReceiptKey",
     "ReceiptUnknown",
+    "Recovering",
     "RedemptionRefused",
     "Report",
     "ReturnLine",
@@ -109,9 +145,12 @@ __all__ = [
     "ScannerCommandRefused",
     "ScannerStatus",
     "ScannerUnavailable",
+    "ScopeMissing",
     "Status",
     "Tender",
+    "TerminalRevoked",
     "Till",
+    "TooManyRequests",
     "TrainingMismatch",
     "parse_programme",
 ]
@@ -119,10 +158,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
+    **dict.fromkeys(("AsyncCentral", "Central"), "central"),
     **dict.fromkeys(("Basket", "Line", "Tender"), "basket"),
     **dict.fromkeys(("Programme", "parse_programme"), "programme"),
     **dict.fromkeys(("Report",), "reports"),
-    **dict.fromkeys(("AsyncTill", "Till"), "till"),
+    "AsyncTill": "async_till",
+    "Till": "till",
     **dict.fromkeys(
         (
             "Context",

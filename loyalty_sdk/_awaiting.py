@@ -78,18 +78,17 @@ class AsyncConnection:
         if self._client is None:
             self._loop, self._client = loop, self._make_client()
         if self._loop is not loop:
-            raise InvalidRequest("this AsyncTill belongs to another event loop; make one for each loop")
+            raise InvalidRequest("this client belongs to another event loop; make one for each loop")
         return self._client
 
     def _make_client(self) -> httpx.AsyncClient:
         import httpx
 
-        transport = self._transport or httpx.AsyncHTTPTransport(**self.settings.transport())
-        endpoint = self.settings.endpoint
+        settings = self.settings
         try:
-            return httpx.AsyncClient(transport=transport, base_url=endpoint.base_url, trust_env=False)
+            return httpx.AsyncClient(**settings.client(self._transport, httpx.AsyncHTTPTransport))
         except httpx.InvalidURL as error:
-            raise refuse_address(endpoint.address, error) from None
+            raise refuse_address(settings.place.peer(), error) from None
 
     async def close(self) -> None:
         """Close the client; closing again does nothing."""
@@ -100,16 +99,17 @@ class AsyncConnection:
     async def _send(self, call: Call[Any]) -> Answer | Failure:
         import httpx
 
-        client, request = self.client(), self.settings.request(call)
-        give_up_at_s = self.settings.effects.monotonic_s() + self.settings.timeout_s
+        settings, effects, peer = self.settings, self.settings.effects, self.settings.place.peer()
+        client, request = self.client(), settings.request(call)
+        give_up_at_s = effects.monotonic_s() + settings.timeout_s
         try:
             async with client.stream(**request) as response:
-                head = AnswerHead.of(response.status_code, response.headers)
-                refuse_head(head, self.settings.endpoint.address)
-                body = BoundedBody()
+                head = AnswerHead.of(response.status_code, response.headers, effects.now())
+                refuse_head(head, peer)
+                body = BoundedBody(peer)
                 async for chunk in response.aiter_bytes():
                     body.add(chunk)
-                    if self.settings.effects.monotonic_s() > give_up_at_s:
+                    if effects.monotonic_s() > give_up_at_s:
                         return TOO_SLOW
                 return Answer(head=head, body=body.whole())
         except httpx.TransportError as error:
@@ -153,8 +153,8 @@ class _AsyncStream:
             self._response = await client.send(request, stream=True)
         except httpx.TransportError as error:
             return failure_of(error)
-        head = AnswerHead.of(self._response.status_code, self._response.headers)
-        refuse_head(head, settings.endpoint.address)
+        head = AnswerHead.of(self._response.status_code, self._response.headers, settings.effects.now())
+        refuse_head(head, settings.place.peer())
         self._chunks = self._response.aiter_bytes()
         return head
 
@@ -165,7 +165,7 @@ class _AsyncStream:
         try:
             if not whole:
                 return await anext(self._chunks, None) or ENDED
-            body = BoundedBody()
+            body = BoundedBody(self._connection.settings.place.peer())
             async for chunk in self._chunks:
                 body.add(chunk)
             return body.whole()

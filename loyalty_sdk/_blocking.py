@@ -80,12 +80,11 @@ class Connection:
     def _make_client(self) -> httpx.Client:
         import httpx
 
-        transport = self._transport or httpx.HTTPTransport(**self.settings.transport())
-        endpoint = self.settings.endpoint
+        settings = self.settings
         try:
-            return httpx.Client(transport=transport, base_url=endpoint.base_url, trust_env=False)
+            return httpx.Client(**settings.client(self._transport, httpx.HTTPTransport))
         except httpx.InvalidURL as error:
-            raise refuse_address(endpoint.address, error) from None
+            raise refuse_address(settings.place.peer(), error) from None
 
     def close(self) -> None:
         """Close the client; closing again does nothing."""
@@ -97,16 +96,17 @@ class Connection:
     def _send(self, call: Call[Any]) -> Answer | Failure:
         import httpx
 
-        client, request = self.client(), self.settings.request(call)
-        give_up_at_s = self.settings.effects.monotonic_s() + self.settings.timeout_s
+        settings, effects, peer = self.settings, self.settings.effects, self.settings.place.peer()
+        client, request = self.client(), settings.request(call)
+        give_up_at_s = effects.monotonic_s() + settings.timeout_s
         try:
             with client.stream(**request) as response:
-                head = AnswerHead.of(response.status_code, response.headers)
-                refuse_head(head, self.settings.endpoint.address)
-                body = BoundedBody()
+                head = AnswerHead.of(response.status_code, response.headers, effects.now())
+                refuse_head(head, peer)
+                body = BoundedBody(peer)
                 for chunk in response.iter_bytes():
                     body.add(chunk)
-                    if self.settings.effects.monotonic_s() > give_up_at_s:
+                    if effects.monotonic_s() > give_up_at_s:
                         return TOO_SLOW
                 return Answer(head=head, body=body.whole())
         except httpx.TransportError as error:
@@ -150,8 +150,8 @@ class _Stream:
         except httpx.TransportError as error:
             close_leaked_socket(error)
             return failure_of(error)
-        head = AnswerHead.of(self._response.status_code, self._response.headers)
-        refuse_head(head, settings.endpoint.address)
+        head = AnswerHead.of(self._response.status_code, self._response.headers, settings.effects.now())
+        refuse_head(head, settings.place.peer())
         self._chunks = self._response.iter_bytes()
         return head
 
@@ -161,7 +161,7 @@ class _Stream:
         try:
             if not whole:
                 return next(self._chunks, None) or ENDED
-            body = BoundedBody()
+            body = BoundedBody(self._connection.settings.place.peer())
             for chunk in self._chunks:
                 body.add(chunk)
             return body.whole()

@@ -6,12 +6,12 @@ earlier calls is judged by the agent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import wraps
-from typing import Literal, ParamSpec, TypeVar
+from typing import TypeVar
 
-from loyalty_sdk._flow import Call
+from loyalty_sdk._checked import checked
+from loyalty_sdk._flow import Call, Effect
 from loyalty_sdk.basket import Basket, Tender
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.errors import InvalidRequest, RewardUnavailable
@@ -102,24 +102,10 @@ PATHS = {
     "status": "/v1/status",
 }
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _checked(build: Callable[P, T]) -> Callable[P, T]:
-    """Let what the dataclasses and the codec refuse reach the POS as one error of the tree."""
-
-    @wraps(build)
-    def checked(*arguments: P.args, **named: P.kwargs) -> T:
-        try:
-            return build(*arguments, **named)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise InvalidRequest(f"{build.__name__}: {error}") from error
-
-    return checked
-
-
-@_checked
+@checked
 def identify(context: Context, code: str | Scan) -> Call[Member]:
     """Ask who a code is; a text counts as keyed by hand."""
     scan = Scan(data=code, entry_method="keyed") if isinstance(code, str) else code
@@ -127,27 +113,27 @@ def identify(context: Context, code: str | Scan) -> Call[Member]:
     return _post("identify", request, Member, "question")
 
 
-@_checked
+@checked
 def decode(context: Context, text: str, entry_method: EntryMethod) -> Call[Scan]:
     """Ask what a text is that did not come from a scanner of the agent's."""
     return _post("decode", DecodeCall(context=context, data=text, entry_method=entry_method), Scan, "question")
 
 
-@_checked
+@checked
 def command_scanner(context: Context, command: ScannerCommand, scanner: str) -> Call[ScannerStatus]:
     """Give a scanner a command; doing it twice does no harm."""
     request = ScannerCall(context=context, command=command, scanner=scanner)
     return _post("command_scanner", request, ScannerStatus, "question")
 
 
-@_checked
+@checked
 def quote(context: Context, basket: Basket, member: Member | str | None) -> Call[Quote]:
     """Ask what a basket earns and what may be redeemed on it."""
     member_id = member.member_id if isinstance(member, Member) else member
     return _post("quote", QuoteRequest(context=context, basket=basket, member_id=member_id), Quote, "question")
 
 
-@_checked
+@checked
 def hold_redemption(
     context: Context, quoted: Quote, reward_id: str | None, count: int, redemption_id: str
 ) -> Call[Hold]:
@@ -175,20 +161,20 @@ def _only_reward(quoted: Quote) -> str:
     raise RewardUnavailable(f"the quote offers no reward ({reasons or 'the programme has none'}); sell without one")
 
 
-@_checked
+@checked
 def release(context: Context, hold: Hold | str, reason: str) -> Call[Hold]:
     """Give a hold's points back."""
     hold_id = hold.hold_id if isinstance(hold, Hold) else hold
     return _post("release", ReleaseRequest(context=context, hold_id=hold_id, reason=reason), Hold, "keyed")
 
 
-@_checked
+@checked
 def open_holds(context: Context) -> Call[OpenHolds]:
     """List the register's holds that are neither spent nor released."""
     return _post("open_holds", OpenHoldsRequest(context=context), OpenHolds, "question")
 
 
-@_checked
+@checked
 def record_sale(
     context: Context,
     basket: Basket,
@@ -220,7 +206,7 @@ def record_sale(
     return _post("record_sale", request, Sale, "keyed")
 
 
-@_checked
+@checked
 def reverse_sale(
     context: Context,
     kind: ReversalKind,
@@ -259,47 +245,47 @@ def _identity(member: Member | str | None) -> tuple[str | None, str | None]:
     return member.member_id, None if member.member_id else member.alias
 
 
-@_checked
+@checked
 def receipt_block(context: Context, recorded: Sale | Reversal | ReceiptKey, columns: int) -> Call[ReceiptBlock]:
     """Ask for the loyalty part of a receipt."""
     request = ReceiptBlockRequest(context=context, receipt=_key(recorded), columns=columns)
     return _post("receipt_block", request, ReceiptBlock, "question")
 
 
-@_checked
+@checked
 def print_receipt(context: Context, recorded: Sale | Reversal | ReceiptKey, copy: bool) -> Call[PrintJob]:
     """Print a receipt where the agent owns the printer."""
     request = PrintRequest(context=context, receipt=_key(recorded), copy=copy)
     return _post("print_receipt", request, PrintJob, "every_time" if copy else "keyed")
 
 
-@_checked
+@checked
 def print_jobs(context: Context) -> Call[PrintJobs]:
     """Ask for the latest print jobs."""
     return _post("print_jobs", PrintJobsRequest(context=context), PrintJobs, "question")
 
 
-@_checked
+@checked
 def cancel_print(context: Context, job: PrintJob | str) -> Call[PrintJob]:
     """Take a waiting job out of the spool; asked again, it answers the same."""
     return _post("cancel_print", CancelPrintRequest(context=context, job_id=_job_id(job)), PrintJob, "keyed")
 
 
-@_checked
+@checked
 def reprint(context: Context, job: PrintJob | str | None) -> Call[PrintJob]:
     """Print a copy of a job's receipt, or of the register's latest."""
     request = ReprintRequest(context=context, job_id=None if job is None else _job_id(job))
     return _post("reprint", request, PrintJob, "every_time")
 
 
-@_checked
+@checked
 def print_test(context: Context, printer: str | None, drawer: bool) -> Call[PrintJob]:
     """Print a page that shows what a printer can do."""
     request = PrintTestRequest(context=context, printer=printer, drawer=drawer)
     return _post("print_test", request, PrintJob, "every_time")
 
 
-@_checked
+@checked
 def report(context: Context, kind: ReportKind, number: int | None, printed: bool, columns: int) -> Call[Report]:
     """Ask for an X or Z report; a Z report that was made is found again, a print happens every time."""
     request = ReportRequest(context=context, kind=kind, number=number, printed=printed, columns=columns)
@@ -342,7 +328,7 @@ def _query(context: Context) -> dict[str, str]:
     }
 
 
-def _post(name: str, request: object, answer: type[T], effect: Literal["question", "keyed", "every_time"]) -> Call[T]:
+def _post(name: str, request: object, answer: type[T], effect: Effect) -> Call[T]:
     body = dumps(request)
     if len(body) > BODY_BYTES_MAX:
         raise InvalidRequest(f"{name} has {len(body)} bytes, {BODY_BYTES_MAX} are allowed; split the basket")

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loyalty_sdk._peer import Peer, agent_peer
 from loyalty_sdk.errors import AccessRefused, InvalidRequest
 
-__all__ = ["AGENT_VARIABLE", "TOKEN_VARIABLE", "Endpoint", "resolve_endpoint"]
+__all__ = ["AGENT_VARIABLE", "TOKEN_VARIABLE", "Endpoint", "is_token", "resolve_endpoint"]
 
 AGENT_VARIABLE = "LOYALTY_AGENT"
 TOKEN_VARIABLE = "LOYALTY_AGENT_TOKEN"
@@ -25,6 +26,19 @@ class Endpoint:
     socket_path: str | None = None
     token: str | None = None
     token_path: str | None = None
+
+    @property
+    def trusts_environment(self) -> bool:
+        """No proxy stands between a POS and its agent."""
+        return False
+
+    def verify(self) -> bool:
+        """Check the certificate where there is one."""
+        return self.base_url.startswith("https:")
+
+    def peer(self) -> Peer:
+        """Return who is there."""
+        return agent_peer(self.address, self.remedy())
 
     def authorization(self) -> str | None:
         """Return the Authorization header, or None where neither agent nor token is there yet.
@@ -56,7 +70,7 @@ class Endpoint:
                 f"the token file {self.token_path} cannot be read ({error}); run the POS as a user who may, "
                 f"give token= or set {TOKEN_VARIABLE}"
             ) from None
-        return token if _is_token(token) else self._refuse_empty()
+        return token if is_token(token) else self._refuse_empty()
 
     def _refuse_missing(self) -> None:
         """A missing token beside a missing socket means no agent, which the connection will say; else it is refused."""
@@ -74,7 +88,7 @@ def resolve_endpoint(agent: str | None, token: str | None, environment: Mapping[
     """Find the agent: as given, else by LOYALTY_AGENT, else the socket in the user's state folder."""
     address = agent or environment.get(AGENT_VARIABLE) or f"unix:{_default_socket(environment)}"
     token = (token or environment.get(TOKEN_VARIABLE) or "").strip() or None
-    if token is not None and not _is_token(token):
+    if token is not None and not is_token(token):
         raise InvalidRequest("the token holds characters that no token has; give the text of the agent's file `token`")
     if address.startswith("unix:"):
         return _unix_endpoint(address, token)
@@ -101,5 +115,6 @@ def _default_socket(environment: Mapping[str, str]) -> str:
     return os.path.join(state, "loyalty-agent", "agent.sock")
 
 
-def _is_token(token: str) -> bool:
+def is_token(token: str) -> bool:
+    """True where a text may stand in the header Authorization."""
     return bool(token) and token.isascii() and token.isprintable() and " " not in token

@@ -13,6 +13,7 @@ from datetime import datetime
 from loyalty_sdk._answers import Answer, AnswerHead, read_answer
 from loyalty_sdk._flow import Failure, Pause, RetryPolicy
 from loyalty_sdk._freshness import AgentClock, Freshness
+from loyalty_sdk._peer import Peer
 from loyalty_sdk.codec import CodecError, decode_tolerant, loads
 from loyalty_sdk.errors import AgentFailure, Busy, JournalUnavailable
 from loyalty_sdk.model import PrinterStatus, PrintJob, Progress, Scan, ScannerStatus
@@ -141,9 +142,7 @@ Reply = AnswerHead | bytes | Failure | None
 ScanFlow = Generator[Listen | Read | Pause | Deliver, Reply, None]
 
 
-def listen(
-    address: str, remedy: str, policy: RetryPolicy, fraction: Callable[[], float], now: Callable[[], datetime]
-) -> ScanFlow:
+def listen(peer: Peer, policy: RetryPolicy, fraction: Callable[[], float], now: Callable[[], datetime]) -> ScanFlow:
     """Listen until the POS stops, whatever becomes of the agent in between.
 
     A lost stream is said once, as a ScannerStatus `offline` without a scanner's name whose reason names the remedy, and
@@ -155,7 +154,7 @@ def listen(
         head = yield Listen()
         reason = head.text if isinstance(head, Failure) else ""
         if isinstance(head, AnswerHead):
-            reason = yield from _refusal(head, address)
+            reason = yield from _refusal(head, peer)
         if not reason:
             if offline:
                 yield Deliver(ScannerStatus(scanner="", state="online", reason="the agent answers again"))
@@ -164,12 +163,12 @@ def listen(
             failures = 0 if something_came else failures
         if not offline:
             offline = True
-            yield Deliver(ScannerStatus(scanner="", state="offline", reason=f"{address}: {reason}; {remedy}"))
+            yield Deliver(ScannerStatus(scanner="", state="offline", reason=f"{peer.address}: {reason}; {peer.remedy}"))
         failures += 1
         yield Pause(policy.pause_s(failures, fraction()))
 
 
-def _refusal(head: AnswerHead, address: str) -> Generator[Read, Reply, str]:
+def _refusal(head: AnswerHead, peer: Peer) -> Generator[Read, Reply, str]:
     """Return why there is no stream of events yet, empty where there is one. Raises what will not pass by itself."""
     if head.status == 200 and head.media_type == _EVENT_STREAM:
         return ""
@@ -177,10 +176,10 @@ def _refusal(head: AnswerHead, address: str) -> Generator[Read, Reply, str]:
     if isinstance(body, Failure):
         return body.text
     try:
-        read_answer(Scan, Answer(head=head, body=body if isinstance(body, bytes) else b""), address)
+        read_answer(Scan, Answer(head=head, body=body if isinstance(body, bytes) else b""), peer)
     except (Busy, JournalUnavailable) as error:
         return error.detail
-    raise AgentFailure(f"{address} answered with no stream of events; check that the address is the agent's")
+    raise AgentFailure(f"{peer.address} answered with no stream of events; check that the address is the agent's")
 
 
 def _read_events(freshness: Freshness) -> Generator[Read | Deliver, Reply, tuple[bool, str]]:

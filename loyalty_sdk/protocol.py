@@ -29,6 +29,7 @@ __all__ = [
     "GrantDocument",
     "GrantLeft",
     "GrantRequest",
+    "Health",
     "IdentifyRequest",
     "JournalReport",
     "JournalView",
@@ -204,7 +205,8 @@ class JournalReport:
 
     `acknowledged_seq` with its hash is how far central, in `epoch`, said that it held the journal; up to `floor_seq`
     entries were pruned here and cannot be sent again. `revoked` says that central had revoked this terminal. `grants`
-    are those open here, at most REPORT_GRANTS_MAX; with `more` the next report goes on with them.
+    are those open here, at most REPORT_GRANTS_MAX; with `more` the next report goes on with them. `cursor` is how far
+    the feed was read.
     """
 
     format: Literal["loyalty-report-1"]
@@ -219,6 +221,7 @@ class JournalReport:
     revoked: bool
     grants: tuple[SignedDocument, ...]
     more: bool
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +279,16 @@ class MemberAnswer:
 
     snapshot: Snapshot
     grants: tuple[SignedDocument, ...]
+    central_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """GET /v1/health, without a token: that central is there, its release, and the epoch that it lives in."""
+
+    status: str
+    version: str
+    epoch: str
     central_time: datetime
 
 

@@ -26,7 +26,7 @@ from loyalty_sdk.envelope import (
 )
 from loyalty_sdk.local import ReceiptBlockRequest, ReportRequest, ReversalRequest
 from loyalty_sdk.model import Context, ReceiptKey, ReturnLine
-from loyalty_sdk.programme import EarningRule, OfflineCaps, Programme, Reward, Rounding, Selection
+from loyalty_sdk.programme import EarningRule, Expiry, OfflineCaps, Pending, Programme, Reward, Rounding, Selection
 
 BODIES = {
     "journal_opened": JournalOpenedBody,
@@ -128,6 +128,10 @@ rewards = st.builds(
     name=texts,
 )
 caps = st.integers(0, 1_000)
+months = st.integers(1, 60)
+expiries = st.builds(Expiry, months_after_earning=months) | st.builds(
+    Expiry, on=st.sampled_from(("12-31", "06-30")), months_min=months, utc_offset=st.sampled_from(("+00:00", "-03:00"))
+)
 
 
 @st.composite
@@ -142,6 +146,8 @@ def programmes(draw: st.DrawFn) -> Programme:
         earning=tuple(draw(st.lists(earning_rules(), max_size=3, unique_by=lambda rule: rule.id))),
         rewards=tuple(draw(st.lists(rewards, max_size=2, unique_by=lambda reward: reward.id))),
         offline=draw(instances(OfflineCaps)),
+        expiry=draw(st.none() | expiries),
+        pending=draw(st.none() | instances(Pending)),
     )
 
 
@@ -191,6 +197,7 @@ def instances(cls: Any) -> st.SearchStrategy[Any]:
         Line: lines,
         Basket: baskets,
         EarningRule: earning_rules,
+        Expiry: lambda: expiries,
         Programme: programmes,
         ReversalRequest: reversal_requests,
         Entry: entries,
@@ -209,6 +216,8 @@ def _narrowed(cls: Any) -> dict[str, st.SearchStrategy[Any]]:
         return {field.name: names for field in fields(cls) if field.name in wanted}
     if cls is OfflineCaps:
         return {field.name: caps for field in fields(cls)} | {"grant_hours": st.integers(1, 8_760)}
+    if cls is Pending:
+        return {"hours": st.integers(1, 672)}
     if cls is ReturnLine:
         return {"line": counts, "quantity": counts.map(Decimal)}
     if cls is Reward:

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty_sdk._answers import ANSWER_BYTES_MAX, Answer, AnswerHead, BoundedBody, read_answer, refuse_head
+from loyalty_sdk._answers import Answer, AnswerHead, BoundedBody, read_answer, refuse_head
+from loyalty_sdk._peer import AGENT_ANSWER_BYTES_MAX, agent_peer
 from loyalty_sdk.errors import AgentFailure, LoyaltyError
 from loyalty_sdk.local import PrintJobs
 from loyalty_sdk.model import PrintJob, Quote, ReceiptKey
 
+AGENT = agent_peer("http://a", "start it")
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
 
 def read(body: bytes, media_type: str = "application/json", status: int = 200) -> PrintJob:
     head = AnswerHead(status=status, media_type=media_type, request_id="r-1")
-    return read_answer(PrintJob, Answer(head=head, body=body), "http://a")
+    return read_answer(PrintJob, Answer(head=head, body=body), AGENT)
 
 
 def test_an_answer_is_read_as_its_class() -> None:
@@ -26,9 +30,7 @@ def test_fields_of_a_later_agent_are_left_out_wherever_they_stand() -> None:
     job = read(b'{"job_id":"1","state":"queued","more":1,"receipt":' + receipt + b"}")
     assert job.receipt == ReceiptKey(store="1", register="2", business_date=date(2026, 5, 1), series="", number="7")
     head = AnswerHead(status=200, media_type="application/json")
-    jobs = read_answer(
-        PrintJobs, Answer(head=head, body=b'{"jobs":[{"job_id":"1","state":"sent","x":[]}]}'), "http://a"
-    )
+    jobs = read_answer(PrintJobs, Answer(head=head, body=b'{"jobs":[{"job_id":"1","state":"sent","x":[]}]}'), AGENT)
     assert jobs.jobs == (PrintJob(job_id="1", state="sent"),)
 
 
@@ -60,7 +62,7 @@ def test_a_basket_that_does_not_add_up_in_an_answer_is_the_agents_failure() -> N
     quote = b'{"basket":{"currency":"EUR","lines":[],"total_minor":0},"member_id":null,"points_earned":0,"rewards":[],'
     quote += b'"programme_version":1,"snapshot_revision":null,"balance":null,"as_of":null}'
     with pytest.raises(AgentFailure, match="1 to 2000 lines"):
-        read_answer(Quote, Answer(head=head, body=quote), "http://a")
+        read_answer(Quote, Answer(head=head, body=quote), AGENT)
 
 
 def test_a_problem_without_detail_still_says_something() -> None:
@@ -82,16 +84,36 @@ def test_no_bytes_raise_anything_but_an_error_of_the_sdk(body: bytes, media_type
 
 
 def test_a_body_has_a_limit() -> None:
-    body = BoundedBody()
+    body = BoundedBody(AGENT)
     for _ in range(4):
-        body.add(b"x" * (ANSWER_BYTES_MAX // 4))
-    assert len(body.whole()) == ANSWER_BYTES_MAX
+        body.add(b"x" * (AGENT_ANSWER_BYTES_MAX // 4))
+    assert len(body.whole()) == AGENT_ANSWER_BYTES_MAX
     with pytest.raises(AgentFailure, match="exceeds 4000000 bytes"):
         body.add(b"x")
 
 
 def test_an_encoded_body_is_not_even_read() -> None:
-    head = AnswerHead.of(200, {"content-type": "application/json; charset=utf-8", "content-encoding": "gzip"})
+    head = AnswerHead.of(200, {"content-type": "application/json; charset=utf-8", "content-encoding": "gzip"}, NOW)
     assert head.media_type == "application/json"
     with pytest.raises(AgentFailure, match="encoded as 'gzip'"):
-        refuse_head(head, "http://a")
+        refuse_head(head, AGENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        ("9" * 40, 999_999_999),
+        ("Fri, 01 May 2026 00:00:30 GMT", 30),
+        ("Thu, 30 Apr 2026 00:00:00 GMT", 0),
+        ("-5", None),
+        ("1.5", None),
+        ("², soon", None),
+        ("Fri, 01 May 2026 00:00:30", None),
+        (None, None),
+    ],
+)
+def test_how_long_a_peer_wants_to_be_left_alone(text: str | None, seconds: float | None) -> None:
+    headers = {} if text is None else {"retry-after": text}
+    assert AnswerHead.of(503, headers, NOW).retry_after_s == seconds

@@ -21,11 +21,13 @@ from loyalty_sdk._events import (
     till_event,
 )
 from loyalty_sdk._flow import Failure, Pause, RetryPolicy
+from loyalty_sdk._peer import agent_peer
 from loyalty_sdk.codec import CodecError, dumps
 from loyalty_sdk.errors import AccessRefused, AgentFailure
 from loyalty_sdk.model import Scan, ScannerStatus
 
 NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+AGENT = agent_peer("unix:/a", "start it")
 STREAM = AnswerHead(status=200, media_type="text/event-stream")
 SCAN = b"event: scan\ndata: " + dumps(Scan(data="4711")) + b"\n\n"
 SAMPLE = (
@@ -94,7 +96,7 @@ def test_a_malformed_scan_is_refused_with_its_place() -> None:
 
 def steps(replies: list[Any]) -> list[Any]:
     """Drive the flow by hand until the replies are used up: each Listen and Read takes the next one."""
-    flow: ScanFlow = listen("unix:/a", "start it", RetryPolicy(), lambda: 0.999, lambda: NOW)
+    flow: ScanFlow = listen(AGENT, RetryPolicy(), lambda: 0.999, lambda: NOW)
     seen: list[Any] = []
     step = next(flow)
     while replies or not isinstance(step, Listen | Read):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_sdk._answers import Answer, AnswerHead
-from loyalty_sdk._flow import Call, Failure, RetryPolicy, Send, exchange
+from loyalty_sdk._flow import Call, Effect, Failure, RetryPolicy, Send, exchange
+from loyalty_sdk._peer import agent_peer
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.errors import (
     AgentFailure,
@@ -28,8 +30,7 @@ REFUSED = Failure(sent=False, text="Connection refused")
 LOST = Failure(sent=True, text="Connection reset")
 LATE = Failure(sent=True, text="it took too long", timed_out=True)
 POLICY = RetryPolicy()
-
-Effect = Literal["question", "keyed", "every_time"]
+AGENT = agent_peer("unix:/a", "start it")
 
 
 def answer(value: object) -> Answer:
@@ -44,7 +45,7 @@ def problem(error: type[LoyaltyError]) -> Answer:
 def run(effect: Effect, *replies: Answer | Failure) -> tuple[PrintJob | LoyaltyError, int, list[float]]:
     """Drive a call; return its result or error, how often it was sent, and the pauses."""
     call = Call(name="print_receipt", method="POST", path="/x", answer=PrintJob, effect=effect)
-    flow = exchange(call, "unix:/a", "start it", POLICY, lambda: 0.5)
+    flow = exchange(call, AGENT, POLICY, lambda: 0.5)
     left, sent, pauses = list(replies), 0, []
     try:
         step = next(flow)
@@ -143,3 +144,22 @@ def test_no_call_that_may_be_recorded_ends_as_if_it_were_not(effect: Effect, scr
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_pauses_are_bounded_and_never_nothing(failures: int, fraction: float) -> None:
     assert POLICY.pause_first_s / 2 <= POLICY.pause_s(failures, fraction) <= POLICY.pause_max_s
+
+
+def busy(retry_after_s: float) -> Answer:
+    found = problem(Busy)
+    return replace(found, head=replace(found.head, retry_after_s=retry_after_s))
+
+
+def test_a_pause_that_the_peer_asks_for_is_kept_up_to_a_limit() -> None:
+    assert run("keyed", busy(3), answer(DONE)) == (DONE, 2, [3.075])
+    result, sent, pauses = run("keyed", busy(POLICY.retry_after_max_s + 1), answer(DONE))
+    assert (type(result), sent, pauses) == (Busy, 1, [])
+    assert isinstance(result, Busy)
+    assert result.retry_after_s == 11
+
+
+def test_a_page_of_a_gateway_is_no_answer_of_an_agent() -> None:
+    page = Answer(head=AnswerHead(status=502, media_type="text/html"), body=b"Bad Gateway")
+    result, sent, _ = run("keyed", page)
+    assert (type(result), sent) == (AgentFailure, 1)

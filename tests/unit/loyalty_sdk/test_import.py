@@ -26,6 +26,8 @@ def loaded_after(code: str) -> set[str]:
         "import loyalty_sdk",
         "from loyalty_sdk import *",
         "from loyalty_sdk import Till, AsyncTill, Basket, LoyaltyError",
+        "import loyalty_sdk; loyalty_sdk.Central('https://central', token='lk_1'); "
+        "loyalty_sdk.AsyncCentral('https://central', certificate_authority='authority.pem')",
         "import datetime, loyalty_sdk; "
         "loyalty_sdk.Till(store='1', register='1', cashier='1', business_date=datetime.date.today())",
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from re import DOTALL, search
@@ -13,8 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_sdk.basket import Basket, Line
-from loyalty_sdk.programme import EarningRule, Programme, Reward, Rounding, Selection, parse_programme
-from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned, reward_offers
+from loyalty_sdk.programme import (
+    EarningRule,
+    Expiry,
+    Pending,
+    Programme,
+    Reward,
+    Rounding,
+    Selection,
+    parse_programme,
+)
+from loyalty_sdk.rules import (
+    ReturnedPoints,
+    points_available_at,
+    points_earned,
+    points_expire_at,
+    points_returned,
+    reward_offers,
+)
 from tests.unit.loyalty_sdk.strategies import baskets, programmes
 
 PAGE = Path(__file__).parents[3] / "docs" / "programme.md"
@@ -186,3 +203,61 @@ def test_a_reward_that_is_not_offered_says_why() -> None:
     assert "not known" in offers(None, Basket.of("EUR", Line.of("A", 5_000)))[0][1]
     assert "below 1000" in offers(1_000, Basket.of("EUR", Line.of("A", 999)))[0][1]
     assert "99 are there" in offers(99, Basket.of("EUR", Line.of("A", 5_000)))[0][1]
+
+
+@pytest.mark.parametrize(
+    ("expiry", "earned_at", "expires_at"),
+    [
+        # The day of earning does not count; the last day does, whole.
+        (Expiry(months_after_earning=12), "2026-03-10T09:00:00+00:00", "2027-03-11T00:00:00+00:00"),
+        (Expiry(months_after_earning=1), "2026-01-31T23:59:59+00:00", "2026-03-01T00:00:00+00:00"),
+        (Expiry(months_after_earning=6), "2027-08-31T00:00:00+00:00", "2028-03-01T00:00:00+00:00"),
+        (Expiry(months_after_earning=13), "2026-12-01T00:00:00+00:00", "2028-01-02T00:00:00+00:00"),
+        # Days end by the programme's clock: here it is still the evening before.
+        (
+            Expiry(months_after_earning=1, utc_offset="-03:00"),
+            "2026-05-01T02:00:00+00:00",
+            "2026-05-31T03:00:00+00:00",
+        ),
+        (
+            Expiry(months_after_earning=1, utc_offset="+05:30"),
+            "2026-05-01T20:00:00+00:00",
+            "2026-06-02T18:30:00+00:00",
+        ),
+        (Expiry(on="12-31"), "2026-11-30T12:00:00+00:00", "2027-01-01T00:00:00+00:00"),
+        (Expiry(on="12-31"), "2026-12-01T12:00:00+00:00", "2028-01-01T00:00:00+00:00"),
+        (Expiry(on="12-31", months_min=3), "2026-10-01T12:00:00+00:00", "2028-01-01T00:00:00+00:00"),
+        (Expiry(on="06-30", months_min=6), "2026-12-30T12:00:00+00:00", "2027-07-01T00:00:00+00:00"),
+        (Expiry(on="06-30", months_min=6), "2026-12-31T12:00:00+00:00", "2027-07-01T00:00:00+00:00"),
+        (Expiry(on="06-30", months_min=6), "2027-01-01T12:00:00+00:00", "2028-07-01T00:00:00+00:00"),
+    ],
+)
+def test_points_expire_at_the_end_of_a_day(expiry: Expiry, earned_at: str, expires_at: str) -> None:
+    found = points_expire_at(programme(expiry=expiry), datetime.fromisoformat(earned_at))
+    assert found == datetime.fromisoformat(expires_at)
+
+
+MONTHS = st.builds(Expiry, months_after_earning=st.integers(1, 40), utc_offset=st.sampled_from(["+00:00", "-11:00"]))
+YEARLY = st.builds(Expiry, on=st.sampled_from(["01-01", "02-28", "12-31"]), months_min=st.integers(1, 30))
+INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+
+
+@given(expiry=MONTHS | YEARLY, earned_at=INSTANTS, hours=st.integers(1, 672))
+def test_points_are_available_before_they_expire(expiry: Expiry, earned_at: datetime, hours: int) -> None:
+    dated = programme(expiry=expiry, pending=Pending(hours=hours))
+    expires_at = points_expire_at(dated, earned_at)
+    assert expires_at is not None
+    assert earned_at < points_available_at(dated, earned_at) < expires_at
+    assert points_available_at(dated, earned_at) == earned_at + timedelta(hours=hours)
+
+
+@given(expiry=MONTHS | YEARLY, first=INSTANTS, second=INSTANTS)
+def test_what_is_earned_earlier_does_not_expire_later(expiry: Expiry, first: datetime, second: datetime) -> None:
+    dated = programme(expiry=expiry)
+    expires = [points_expire_at(dated, earned_at) for earned_at in sorted((first, second))]
+    assert expires == sorted(one for one in expires if one is not None)
+
+
+def test_without_dates_points_are_available_at_once_and_never_expire() -> None:
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    assert (points_available_at(programme(), now), points_expire_at(programme(), now)) == (now, None)
