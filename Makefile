@@ -12,9 +12,10 @@ SEED_START ?= 1
 INPUTS ?= 1000000
 BYTES ?= 10000000
 CYCLES ?= 1000
+EXAMPLES ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format check bench herd simulate crash kills fuzz-receipts fuzz-scanner replug receipt requirements clean
+.PHONY: help setup demo test lint format check bench herd simulate contract replay crash kills fuzz-receipts fuzz-scanner replug receipt requirements clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,12 @@ herd: build/bench/peers/.stamp  ## let 10,000 terminals come back at once, simul
 
 simulate: $(STAMP)  ## terminals and central under every fault, from seeds (SEEDS=100 SEED_START=1 ARGS='--jobs 2')
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed-start $(SEED_START) $(ARGS)
+
+contract: $(STAMP)  ## hold central to its OpenAPI document, on both databases (EXAMPLES=500 ARGS='--seed 1')
+	$(BIN)/python -m tests.contract --examples $(EXAMPLES) $(ARGS)
+
+replay: $(STAMP)  ## replay receipts on PostgreSQL, and compare every balance with plain SQL (DATA=online_retail.csv.gz)
+	$(BIN)/python -m tests.acceptance.plain_sql $(DATA) $(ARGS)
 
 crash: $(STAMP)  ## cut the power under the journal and open what is left (IMAGES=10000)
 	$(BIN)/python -m tests.crash.power_cut --images $(IMAGES) $(ARGS)

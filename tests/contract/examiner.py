@@ -1,0 +1,147 @@
+"""Lets schemathesis examine calls by their OpenAPI document: all phases, all checks, with names that are known there.
+
+What JSON Schema cannot say is done by `tests.contract.mending`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import schemathesis
+from schemathesis import HookContext
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+from schemathesis.python import asgi
+from schemathesis.schemas import BaseSchema
+
+from tests.contract.mending import PRINTABLE, AnyCase, mended
+from tests.contract.served import Served
+from tests.contract.shops import Shop, Site
+
+__all__ = ["ONE_BY_ONE", "PHASES", "Document", "Findings", "examine", "labels"]
+
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+ONE_BY_ONE = PHASES[:3]
+NAMED = 0.8
+# What works once; another one is to be made up.
+USED_UP = {"redemption_id"}
+# What a state forbids is no fault of the data, as a tag that is old; and a wrong tag is one that names nothing.
+EXPECTED = {
+    "positive_data_acceptance": ["2xx", "304", "401", "403", "404", "409", "412"],
+    "negative_data_rejection": ["401", "403", "404", "409", "412", "422", "428"],
+    "missing_required_header": ["401", "422", "428"],
+}
+
+Document = Mapping[str, Any]
+
+schemathesis.openapi.format("printable", PRINTABLE)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was asked and answered: cases by (phase, call, status), and each failure once, with how to repeat it."""
+
+    cases: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    failures: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def statuses(self, label: str) -> set[int]:
+        """Return the statuses that a call was answered with."""
+        return {status for _, found, status in self.cases if found == label}
+
+    def total(self, statuses: range = range(1_000)) -> int:
+        """Return how many cases there were, or how many with these statuses."""
+        return sum(count for (_, _, status), count in self.cases.items() if status in statuses)
+
+
+def labels(document: Document) -> list[str]:
+    """Return the calls of a document as schemathesis names them: `POST /v1/grants`."""
+    return [f"{method.upper()} {path}" for path, calls in document["paths"].items() for method in calls]
+
+
+def examine(
+    document: Document,
+    site: Site,
+    *,
+    call: str | None = None,
+    phases: tuple[str, ...] = PHASES,
+    examples: int = 20,
+    seed: int | None = None,
+) -> Findings:
+    """Examine one call or, with None, all together. With a seed the cases are random, else the same in every run."""
+    config = SchemathesisConfig.from_dict(_configuration(document, site.shop, phases, examples, seed))
+    schema: BaseSchema = schemathesis.openapi.from_dict(dict(document), config=config)
+    schema.app, schema.location = Served(site.url, site.key_file), "/openapi.json"
+    _teach(schema, site.shop)
+    findings = Findings()
+    try:
+        for event in from_schema(schema if call is None else schema.include(name=call)).execute():
+            _note(findings, event)
+    finally:
+        asgi.shutdown_lifespans()
+    return findings
+
+
+def _configuration(
+    document: Document, shop: Shop, phases: tuple[str, ...], examples: int, seed: int | None
+) -> dict[str, Any]:
+    return {
+        **({} if seed is None else {"seed": seed}),
+        "continue-on-failure": True,
+        "generation": {
+            "max-examples": examples,
+            "deterministic": seed is None,
+            "database": "none",
+            # Wrong tokens are tried by the check `ignored_auth`; examples are for those who may call.
+            "with-security-parameters": False,
+        },
+        "checks": {name: {"expected-statuses": statuses} for name, statuses in EXPECTED.items()},
+        "phases": {phase: {"enabled": phase in phases} for phase in PHASES},
+        "dictionaries": {name: {"values": list(values)} for name, values in shop.names.items()},
+        "parameters": {
+            place + name: {"dictionary": name, "probability": NAMED}
+            for name in shop.names.keys() - USED_UP
+            for place in ("", "body.")
+        },
+        "auth": {
+            "openapi": {"token": {"bearer": shop.token}, "key": {"bearer": shop.keys["administrator"]}},
+        },
+    }
+
+
+def _teach(schema: BaseSchema, shop: Shop) -> None:
+    """Give a schema's generator what no document says."""
+
+    @schema.hook
+    def map_case(context: HookContext, case: AnyCase) -> AnyCase:
+        return mended(case, shop)
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _lines(context: Any, value: Any) -> bytes:
+    return str(value).encode()
+
+
+def _note(findings: Findings, event: events.EngineEvent) -> None:
+    if isinstance(event, events.ScenarioFinished):
+        for key, failure in _outcomes(findings, event):
+            findings.failures.setdefault(key, failure)
+    elif isinstance(event, events.NonFatalError):
+        findings.failures[event.label, type(event.value).__name__] = f"{event.label}: {event.value}"
+    elif isinstance(event, events.FatalError):
+        raise event.exception
+
+
+def _outcomes(findings: Findings, event: events.ScenarioFinished) -> Iterator[tuple[tuple[str, ...], str]]:
+    recorder = event.recorder
+    for case_id, interaction in recorder.interactions.items():
+        response, label = interaction.response, recorder.cases[case_id].value.operation.label
+        findings.cases[event.phase.value, label, response.status_code if response else 0] += 1
+        for check in recorder.checks.get(case_id, ()):
+            if check.failure_info is not None:
+                failure = check.failure_info.failure
+                answer = f"{response.status_code} {response.content[:300]!r}" if response else "no answer"
+                text = f"{label}: {check.name}: {failure.message}\n{check.failure_info.code_sample}\n-> {answer}"
+                yield (label, check.name, failure.message[:100]), text
