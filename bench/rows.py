@@ -93,7 +93,7 @@ def compared(
     )
 
 
-def not_measured(name: str, other_name: str, target: Target, unit: Unit, why: str) -> Row:
+def not_measured(name: str, other_name: str, target: Target | None, unit: Unit, why: str) -> Row:
     """Make the row of something that cannot be measured here; `why` names what is missing."""
     return Row(
         name=name,
@@ -101,7 +101,7 @@ def not_measured(name: str, other_name: str, target: Target, unit: Unit, why: st
         other=None,
         other_name=other_name,
         ratio=None,
-        target=target.text(unit),
+        target="" if target is None else target.text(unit),
         holds=None,
         unit=unit,
         note=why,

@@ -8,6 +8,7 @@ from bench.backlog import BACKLOG
 from bench.devices import FIRST_BYTE, SCAN
 from bench.drain import DRAIN
 from bench.footprint import AGENT_MEMORY, DRAINING_MEMORY, IMPORT
+from bench.ingest import CENTRAL_INGEST
 from bench.local_api import LOCAL_API
 from bench.receipts import RECEIPT
 from bench.recording import GROUP_COMMIT, RECORD_SALE
@@ -27,6 +28,7 @@ SUBJECTS: tuple[Subject, ...] = (
     DRAIN,
     DRAINING_MEMORY,
     BACKLOG,
+    *CENTRAL_INGEST,
 )
 
 

@@ -26,7 +26,9 @@ def run(tmp_path: Path, *arguments: str) -> list[dict[str, object]]:
     return rows
 
 
-@pytest.mark.parametrize("pattern", ["callers", "local api", "scan", "wire", "receipt, p50"])
+@pytest.mark.parametrize(
+    "pattern", ["callers", "local api", "scan", "wire", "receipt, p50", "ingest, sqlite, p", "growth, sqlite, p"]
+)
 def test_a_subject_gives_its_rows(tmp_path: Path, pattern: str) -> None:
     rows = run(tmp_path, "--rows", pattern)
     promised = {name for subject in selected(pattern) for name in subject.names if matches(name, pattern)}
