@@ -68,7 +68,15 @@ class StoreAcknowledgement:
             "INSERT INTO acknowledgements VALUES (?, ?) ON CONFLICT (watermark) DO NOTHING",
             (answer.watermark, encode(central_time)),
         )
+        self._distrust_old_outcomes(transaction, central_time)
         return answer.watermark
+
+    def _distrust_old_outcomes(self, transaction: Transaction, central_time: datetime) -> None:
+        """Read the feed again where it may have told of these entries before: the answer went astray for a while."""
+        read_at = transaction.meta("feed_at")
+        waiting = any(outcome.outcome != "applied" for outcome in self.answer.outcomes)
+        if waiting and read_at is not None and central_time < datetime.fromisoformat(read_at):
+            transaction.set_meta(cursor="")
 
     def _check(self, transaction: Transaction) -> None:
         answer, head_seq = self.answer, transaction.head.seq
@@ -103,8 +111,10 @@ class StoreChanges:
         _store_grants(transaction, self.page.grants)
         mark_recalled(transaction, self.page.grants_recalled)
         close_wanted(transaction)
-        transaction.set_meta(cursor=self.page.cursor)
+        transaction.set_meta(cursor=self.page.cursor, feed_at=encode(in_utc(self.page.central_time)))
         transaction.execute("DELETE FROM meta WHERE name = 'revoked'")
+        if not self.page.more:
+            transaction.execute("DELETE FROM meta WHERE name = 'feed_anew'")
         transaction.see_central_time(in_utc(self.page.central_time))
 
 
@@ -187,10 +197,19 @@ def _store_grants(transaction: Transaction, grants: Sequence[SignedDocument]) ->
 
 
 def _store_outcomes(transaction: Transaction, outcomes: Sequence[EntryOutcome]) -> None:
-    """Keep what was not applied of our own entries; one that was judged again and applied leaves the list."""
+    """Keep what was not applied of our own entries; one that was judged again and applied leaves the list.
+
+    What is not applied moves no points: the balance shown counts it no more. Once it is applied, a snapshot has it.
+    That central has an entry already which was recorded again is as it should be, and is not listed.
+    """
     listed = transaction.execute("SELECT 1 FROM outcomes LIMIT 1").scalar() is not None
+    recorded_again = int(transaction.meta("recorded_again_seq") or 0)
     for outcome in outcomes:
         if not 1 <= outcome.seq <= transaction.head.seq:
+            continue
+        if outcome.outcome != "applied":
+            transaction.execute("UPDATE entries SET points = 0 WHERE seq = ? AND points <> 0", (outcome.seq,))
+        if outcome.reason == "duplicate-entry" and outcome.seq <= recorded_again:
             continue
         if outcome.outcome != "applied":
             transaction.execute(

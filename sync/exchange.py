@@ -195,13 +195,12 @@ class Exchange:
             case Upload():
                 return self._upload(request)
             case FetchChanges():
-                more, wanted = self._fetch_changes()
-                return lambda: self._machine.changes_fetched(self._now_ms(), more=more, programme_wanted=wanted)
+                return self._fetch_changes()
             case FetchProgramme():
                 self._fetch_programme(request.version)
                 return self._machine.programme_fetched
             case Report():
-                return self._report()
+                return self._report(request)
 
     def _upload(self, request: Upload) -> Callable[[], None]:
         with self._store.reading() as connection:
@@ -214,24 +213,28 @@ class Exchange:
         acknowledged = self._writer.call(StoreAcknowledgement(answer=answer))
         return lambda: self._machine.uploaded(acknowledged, self._now_ms())
 
-    def _fetch_changes(self) -> tuple[bool, int | None]:
-        """Store a page of changes; return whether there are more, and the programme version that is missing here."""
+    def _fetch_changes(self) -> Callable[[], None]:
         with self._store.reading() as connection:
             place = _place(connection)
             cursor = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'cursor'").scalar() or ""
             programme = current_programme(connection)
         page = self._send(ChangesPage, json_call("GET", "/v1/changes", **place, cursor=cursor, limit=CHANGES_MAX))
         self._writer.call(StoreChanges(page=page))
+        with self._store.reading() as connection:
+            unconfirmed = unconfirmed_grants(connection)
         here = 0 if programme is None else programme.version
+        wanted = page.programme_version if (page.programme_version or 0) > here else None
         # A cursor that stands still would give the same page at once, and for ever.
         more = page.more and page.cursor != cursor
-        return more, page.programme_version if (page.programme_version or 0) > here else None
+        return lambda: self._machine.changes_fetched(
+            self._now_ms(), more=more, programme_wanted=wanted, unconfirmed=unconfirmed
+        )
 
     def _fetch_programme(self, version: int) -> None:
         signed = self._send(SignedDocument, json_call("GET", f"/v1/programme/{version}"))
         self._writer.call(lambda transaction: store_programme(transaction, signed))
 
-    def _report(self) -> Callable[[], None]:
+    def _report(self, request: Report) -> Callable[[], None]:
         """Report page by page; where central holds another life of this journal, begin a new one."""
         after = ""
         for _ in range(REPORT_PAGES_MAX):
@@ -240,7 +243,7 @@ class Exchange:
             path = f"/v1/journals/{page.report.journal}/reports"
             answer = self._send(ReportAnswer, json_call("POST", path, signed_report(self._identity, page.report)))
             try:
-                self._writer.call(StoreReport(page=page, answer=answer))
+                self._writer.call(StoreReport(page=page, answer=answer, diverged=request.diverged))
             except AnswerDiverged as error:
                 _log.warning("%s; a new journal is begun", error)
                 self._begin_anew()

@@ -37,7 +37,11 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
-    """Keep a grant that central signed for this terminal. Raises SignatureRefused, CodecError."""
+    """Keep a grant that central signed for this terminal. Raises SignatureRefused, CodecError.
+
+    While the feed is read anew it may be one of which an earlier life of this till's disk has spent: then it waits for
+    central to confirm what is left.
+    """
     grant = decode(GrantDocument, loads(transaction.identity.verify("grant", signed)))
     if not EARLIEST <= grant.not_after <= LATEST:
         raise CodecError(f"grant {grant.grant_id} ends at {grant.not_after}, which no calendar here reaches")
@@ -47,8 +51,8 @@ def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
     if (grant.tenant, grant.terminal) != ours:
         raise SignatureRefused(f"grant {grant.grant_id} is for terminal {grant.terminal}, not for this one")
     transaction.execute(
-        "INSERT INTO grants (grant_id, member_id, points, not_after, redemption_id, document, key_id, signature)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (grant_id) DO NOTHING",
+        "INSERT INTO grants (grant_id, member_id, points, not_after, redemption_id, document, key_id, signature,"
+        " confirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (grant_id) DO NOTHING",
         (
             grant.grant_id,
             grant.member_id,
@@ -58,6 +62,7 @@ def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
             signed.document,
             signed.key_id,
             signed.signature,
+            int(transaction.meta("feed_anew") is None),
         ),
     )
 
@@ -138,9 +143,7 @@ def close_wanted(transaction: Transaction) -> int:
 
 
 def _given_back(row: Any) -> tuple[GrantUse, ...]:
-    """The grant with what is given back of it: a central restored from a backup may never have heard of it."""
-    if row.free < 1:
-        return ()
+    """The grant with what is given back of it, be it nothing: a restored central may never have heard of it."""
     use = GrantUse(
         grant_id=row.grant_id,
         points=row.free,

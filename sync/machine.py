@@ -16,7 +16,7 @@ Laws of this file
 | uploaded              | the next batch while the queue is not empty; then changes, a little later    |
 | any answer, late      | pause: full jitter up to `pacing` × what it took beyond `answer_ms_brisk`    |
 | uploaded nothing new  | pause as for unreachable: at once, the same batch would get the same answer  |
-| changes fetched       | more changes while there are some, taking turns with uploads; a programme    |
+| changes fetched       | more while there are some, in turn with uploads; a programme; a report for grants |
 | programme fetched     | on with the rest                                                             |
 | restarted             | another journal: its own queue                                               |
 | reported              | on from where central is; grants that need it are confirmed once all is sent |
@@ -98,7 +98,12 @@ class FetchProgramme:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell central what is known of the journal here, and hear what central holds of it."""
+    """Tell central what is known of the journal here, and hear what central holds of it.
+
+    `diverged` says that the two do not fit together; without it, grants wait for central to confirm them.
+    """
+
+    diverged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +199,13 @@ class Machine:
             soon = now_ms + self._settings.changes_after_upload_ms
             self._changes_due_ms = min(self._changes_due_ms, soon)
 
-    def changes_fetched(self, now_ms: int, *, more: bool, programme_wanted: int | None) -> None:
-        """A page of changes is durably stored; `programme_wanted` is a version that is not here yet."""
+    def changes_fetched(self, now_ms: int, *, more: bool, programme_wanted: int | None, unconfirmed: bool) -> None:
+        """A page of changes is durably stored; `programme_wanted` is a version that is not here yet.
+
+        `unconfirmed` says that grants wait for central to confirm them.
+        """
         self._answered()
+        self._unconfirmed = unconfirmed
         self._pace(now_ms)
         self._upload_next = True
         self._programme_wanted = programme_wanted
@@ -255,7 +264,7 @@ class Machine:
     def _wanted(self, now_ms: int) -> Request | None:
         """What there is to ask now: a report before all else, then uploads and the rest in turn."""
         if self._report_wanted:
-            return Report()
+            return Report(diverged=True)
         queue = self._head_seq > self._watermark
         upload = queue and self._is_due(Upload, now_ms)
         if upload and self._upload_next:
@@ -267,7 +276,7 @@ class Machine:
         if upload:
             return Upload(self._watermark, self._entries_max)
         if self._unconfirmed and not queue and self._is_due(Report, now_ms):
-            return Report()
+            return Report(diverged=False)
         return None
 
     def _next_due_ms(self, now_ms: int) -> int:

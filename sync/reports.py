@@ -68,6 +68,7 @@ def report_page(connection: Reader, identity: Identity, after_grant_id: str) -> 
         revoked="revoked" in facts,
         grants=tuple(SignedDocument(document=row[1], key_id=row[2], signature=row[3]) for row in page),
         more=len(rows) > REPORT_GRANTS_MAX,
+        cursor=facts.get("cursor", ""),
     )
     return Page(report=report, grant_ids=tuple(row[0] for row in page))
 
@@ -97,12 +98,16 @@ def unconfirmed_grants(connection: Reader) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReport:
-    """Command: take up what central answered to one page of a report."""
+    """Command: take up what central answered to one page of a report.
+
+    `diverged` says that the two did not fit together: then what the feed told before is told again.
+    """
 
     uses_reserve: ClassVar[bool] = True
 
     page: Page
     answer: ReportAnswer
+    diverged: bool
 
     def __call__(self, transaction: Transaction) -> int:
         """Return the new watermark. Raises AnswerDiverged where central holds another life, AnswerRefused."""
@@ -110,8 +115,8 @@ class StoreReport:
         if answer.journal != transaction.head.journal:
             raise AnswerRefused("the answer is about another journal than the one that is written now")
         _check_place(transaction, answer.watermark, answer.watermark_hash)
-        # A central that lacks what it acknowledged is a restored one, even where it has not begun another epoch for it.
-        if answer.epoch != transaction.meta("epoch") or answer.watermark < int(transaction.meta("watermark") or 0):
+        # A central that lacks what it told is a restored one, even where it has not begun another epoch for it.
+        if self.diverged or answer.epoch != transaction.meta("epoch"):
             _begin_feed_anew(transaction, answer.epoch)
         _move_watermark(transaction, answer)
         if answer.watermark == transaction.head.seq == self.page.report.head_seq:
@@ -172,7 +177,7 @@ def _check_place(transaction: Transaction, seq: int, digest: str) -> None:
 
 def _begin_feed_anew(transaction: Transaction, epoch: str) -> None:
     """Read the feed from its beginning; snapshots stay until those of central, whose revisions count anew, are here."""
-    transaction.set_meta(epoch=epoch, cursor="")
+    transaction.set_meta(epoch=epoch, cursor="", feed_anew="1")
     transaction.execute("UPDATE snapshots SET revision = 0")
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody
 from loyalty_sdk.errors import CurrencyMismatch, ReceiptConflict, ReversalRefused
 from loyalty_sdk.local import ReversalRequest
 from loyalty_sdk.model import ReceiptKey, ReturnLine, Reversal, ReversalKind
-from loyalty_sdk.rules import points_earned, points_returned
+from loyalty_sdk.programme import Programme
+from loyalty_sdk.rules import points_available_at, points_earned, points_returned
 from sync.grants import restore_spent
 from sync.journal import ReceiptRow, entry_at, find_receipt, recorded_before, remember_receipt
 from sync.replica import current_programme, member_view, programme_version
@@ -35,12 +37,18 @@ class _Points:
     credited: int | None
     member_id: str | None
     programme_version: int | None
+    pending: bool = False
 
     @property
-    def effect(self) -> int:
+    def net(self) -> int:
         if self.member_id is None or self.debited is None or self.credited is None:
             return 0
         return self.credited - self.debited
+
+    @property
+    def effect(self) -> int:
+        """What the reversal does to the member's balance, of which pending points are no part."""
+        return self.net + (self.debited or 0) if self.member_id is not None and self.pending else self.net
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,7 @@ class RecordReversal:
             if kind == "void":
                 restore_spent(transaction, original.grants)
         credited = points.credited or 0
-        remember_receipt(transaction, key, self.digest, entry, points=points.effect, points_redeemed=credited)
+        remember_receipt(transaction, key, self.digest, entry, points=points.net, points_redeemed=credited)
         return reversal_of_entry(transaction.connection, entry)
 
     def _recorded(self, transaction: Transaction, earlier: ReceiptRow, key: ReceiptKey) -> Reversal:
@@ -137,6 +145,7 @@ class RecordReversal:
             credited=credited,
             member_id=original.body.member_id,
             programme_version=original.programme_version,
+            pending=programme is not None and _is_pending(programme, original, self._now(transaction)),
         )
         return points, lines
 
@@ -153,6 +162,9 @@ class RecordReversal:
             raise ReversalRefused("what comes back in an unlinked return has positive quantities")
         debited = 0 if programme is None else points_earned(programme, basket)
         return _Points(debited=debited, credited=0, member_id=self.request.member_id, programme_version=version)
+
+    def _now(self, transaction: Transaction) -> datetime:
+        return self.request.occurred_at or transaction.host.now()
 
     def _append(
         self,
@@ -206,6 +218,11 @@ def reversal_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool
         as_of=None if view is None else view.as_of,
         recorded_before=recorded_before,
     )
+
+
+def _is_pending(programme: Programme, original: Entry, now: datetime) -> bool:
+    """Whether what a sale earned cannot be spent yet."""
+    return points_available_at(programme, original.occurred_at) > now
 
 
 def _returned_before(transaction: Transaction, original: Entry) -> dict[int, Decimal]:

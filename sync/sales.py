@@ -86,7 +86,7 @@ class RecordSale:
             spend_held(transaction, uses)
             transaction.execute("UPDATE holds SET state = 'spent' WHERE hold_id = ?", (hold.hold_id,))
         # The view was read before the entry was there: reading it again would cost as much as writing the entry.
-        balance = None if view is None else view.balance + _effect(body)
+        balance = None if view is None else view.balance + _effect(programme, body)
         sale = _sale(entry, body, balance=balance, as_of=None if view is None else view.as_of)
         points, redeemed = sale.points_earned - sale.points_redeemed, sale.points_redeemed
         remember_receipt(transaction, key, self.digest, entry, points=points, points_redeemed=redeemed)
@@ -172,7 +172,7 @@ class RecordSale:
             grants=uses,
             sealed=self.sealed,
             member_id=body.member_id,
-            points=0 if body.member_id is None else _effect(body),
+            points=0 if body.member_id is None else _effect(programme, body),
         )
 
 
@@ -203,9 +203,10 @@ def _sale(
     )
 
 
-def _effect(body: SaleBody) -> int:
-    """What a sale does to the member's balance."""
-    return body.points_earned - (0 if body.redemption is None else body.redemption.points)
+def _effect(programme: Programme | None, body: SaleBody) -> int:
+    """What a sale does to the member's balance, of which pending points are no part."""
+    earned = 0 if programme is None or programme.pending is not None else body.points_earned
+    return earned - (0 if body.redemption is None else body.redemption.points)
 
 
 def _programme(transaction: Transaction, hold: Any) -> Programme | None:

@@ -1,9 +1,10 @@
 """A damaged database: read as far as it can be read, and taken up in a new journal that names the old one.
 
 The damaged file is never changed and never deleted; `sync.replacement` sets it aside. From it come what a till needs to
-go on (receipt keys, snapshots, grants, holds, programme) and the entries that central has not acknowledged, which are
-recorded again under their own ids: central counts an id once, whichever journal brings it. Rows are read one by one: a
-file may be larger than memory.
+go on (receipt keys, snapshots, grants, holds, programme) and the entries, which are recorded again under their own ids:
+central counts an id once, whichever journal brings it. Those that central has acknowledged come too, so that a central
+that is restored from a backup can be filled again from the new journal alone (Law 2). Rows are read one by one: a file
+may be larger than memory.
 """
 
 from __future__ import annotations
@@ -80,9 +81,11 @@ def take_up(transaction: Transaction, salvage: Salvage, aside: Path, *, forked: 
         transaction.execute("CREATE INDEX receipts_taken_up ON receipts (entry_id)")
         for row in _journal_rows(connection, salvage.facts):
             if row["seq"] > salvage.watermark:
-                _record_again(transaction, row, _sealed(connection, row["seq"]), included)
+                shown = included.get(row["member_id"], 0) < row["seq"]
+                _record_again(transaction, row, row["points"] if shown else 0, _sealed(connection, row["seq"]))
             else:
                 _carry_points(transaction, row, included)
+                _record_again(transaction, row, 0)
         _forget_lost_receipts(transaction)
         transaction.execute("DROP INDEX receipts_taken_up")
     if forked:
@@ -130,15 +133,12 @@ def _carry_points(transaction: Transaction, row: sqlite3.Row, included: dict[str
         )
 
 
-def _record_again(transaction: Transaction, row: sqlite3.Row, sealed: bytes | None, included: dict[str, int]) -> None:
+def _record_again(transaction: Transaction, row: sqlite3.Row, points: int, sealed: bytes | None = None) -> None:
     """Append an entry once more under its own id; only its journal and place in it are new."""
     entry = _decoded(row)
     if entry is None or entry.kind == "journal_opened":
         return
-    shown = included.get(row["member_id"], 0) < row["seq"]
-    again = transaction.append_again(
-        entry, sealed=sealed, member_id=row["member_id"], points=row["points"] if shown else 0
-    )
+    again = transaction.append_again(entry, sealed=sealed, member_id=row["member_id"], points=points)
     transaction.execute("UPDATE receipts SET seq = ? WHERE entry_id = ?", (again.seq, uuid.UUID(entry.id).bytes))
     original = entry.body.original if isinstance(entry.body, ReversalBody) else None
     known = None if original is None else find_receipt(transaction.connection, original)

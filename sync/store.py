@@ -338,7 +338,7 @@ class Store:
             head = Head(seq=0, hash=start, journal=journal)
             scope = Transaction(PinnedConnection(connection), head, self._identity, self._host)
             scope.set_meta(terminal=self._identity.terminal, journal=journal, epoch=self._identity.epoch)
-            scope.set_meta(watermark="0", watermark_hash="")
+            scope.set_meta(watermark="0", watermark_hash="", feed_anew="1")
             body = JournalOpenedBody(
                 agent_version=self._agent_version,
                 previous_journal=None if salvage is None else salvage.journal,

@@ -115,7 +115,7 @@ class TrainingDesk:
             points_earned=earned if request.member_id or request.alias else 0,
             points_redeemed=redeemed,
             discount_minor=discount,
-            balance=None if member is None else member.balance + earned - redeemed,
+            balance=None if member is None else member.balance + _shown(programme, earned) - redeemed,
             as_of=None if member is None else member.as_of,
             training=True,
         )
@@ -206,6 +206,11 @@ def _keep(kept: OrderedDict[K, V], key: K, value: V) -> V:
     if len(kept) > KEPT_MAX:
         kept.popitem(last=False)
     return value
+
+
+def _shown(programme: Programme | None, earned: int) -> int:
+    """What earning does to the balance, of which pending points are no part."""
+    return 0 if programme is None or programme.pending is not None else earned
 
 
 def _member(connection: Connection, member_id: str | None) -> MemberView | None:

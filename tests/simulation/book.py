@@ -93,10 +93,16 @@ class Book:
                 line["lines"] = _come_back(left[original], request.lines)
             yield version_of.get(original or name, 0), line
 
-    def is_beyond(self, receipt: Receipt) -> bool:
-        """Whether a return may find nothing left: its sale came back in several shops, and a till named it all."""
+    def is_beyond(self, receipt: Receipt, gone_back: Set[str]) -> bool:
+        """Whether a return may find nothing left: a till named all that it knew to be left of the sale.
+
+        It came back in several shops, or at a till whose disk has `gone_back`, which does not know of each other's.
+        """
         original = getattr(receipt.request, "original", None)
-        return original is not None and len(self.receipts[str(original)].returned_at) > 1
+        if original is None:
+            return False
+        returned_at = self.receipts[str(original)].returned_at
+        return len(returned_at) > 1 or bool(returned_at & gone_back)
 
     def _sale(self, receipt: Receipt) -> Json:
         assert isinstance(receipt.request, SaleRequest)

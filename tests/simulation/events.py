@@ -30,6 +30,7 @@ class Events:
         network: Network,
         server: CentralServer,
         shops: Sequence[SimulatedTerminal],
+        clone: Callable[[SimulatedTerminal], None],
     ) -> None:
         self._scheduler = scheduler
         self._random = scheduler.random
@@ -40,6 +41,7 @@ class Events:
         self._unregistered = list(UNREGISTERED)
         self._version = 1
         self.revoked: set[str] = set()
+        self._clone = clone
         self.over = False
 
     def plan(self, scenario: Scenario, span_ms: int) -> None:
@@ -57,6 +59,7 @@ class Events:
             (scenario.central_restores, self._server.restore),
             (scenario.terminal_restores * 2, self._back_up_terminal),
             (scenario.terminal_restores, self._restore_terminal),
+            (scenario.clones, self._clone_terminal),
         )
         for count, event in planned:
             for _ in range(count):
@@ -92,6 +95,9 @@ class Events:
     def _restore_terminal(self) -> None:
         self._random.choice(self._shops).restore()
 
+    def _clone_terminal(self) -> None:
+        self._clone(self._random.choice(self._shops))
+
     def _jump_clock(self) -> None:
         """A till's clock, or central's own: minutes, hours or a year, forward or back."""
         shop = self._random.choice((*self._shops, None))
@@ -110,14 +116,14 @@ class Events:
 
     def _recall(self) -> None:
         shop = self._random.choice(self._shops)
-        self._story.tell("operator", f"wants all grants of {shop.name} back")
-        self._server.decide(lambda connection: terminals.recall_grants(connection, TENANT, terminal=shop.name))
+        self._story.tell("operator", f"wants all grants of {shop.terminal} back")
+        self._server.decide(lambda connection: terminals.recall_grants(connection, TENANT, terminal=shop.terminal))
 
     def _revoke(self) -> None:
         shop = self._random.choice(self._shops)
-        self._story.tell("operator", f"revokes {shop.name}")
-        self.revoked.add(shop.name)
-        self._server.decide(lambda connection: terminals.revoke_terminal(connection, TENANT, shop.name))
+        self._story.tell("operator", f"revokes {shop.terminal}")
+        self.revoked.add(shop.terminal)
+        self._server.decide(lambda connection: terminals.revoke_terminal(connection, TENANT, shop.terminal))
 
     def _change_programme(self) -> None:
         self._version += 1

@@ -214,7 +214,7 @@ class Register:
         receipt.left = {number: line.quantity for number, line in enumerate(request.basket.lines, start=1)}
         earned = f"{sale.points_earned} earned, {sale.points_redeemed} redeemed"
         self._story.tell(self.name, f"sold {receipt.key} to {receipt.member}: {earned}, balance {sale.balance}")
-        self._retry_now_and_then(request, lambda service, again: service.record_sale(again))
+        self._retry_now_and_then(receipt, request, lambda service, again: service.record_sale(again))
         return receipt
 
     # Reversals
@@ -270,7 +270,7 @@ class Register:
         receipt = self._book.keep(terminal.name, request, reversal, moved=terminal is not self._terminal)
         what = f"{reversal.kind} {receipt.key}" + ("" if request.original is None else f" of {request.original}")
         self._story.tell(self.name, f"{what}: debits {reversal.points_debited}, credits {reversal.points_credited}")
-        self._retry_now_and_then(request, lambda service, again: service.reverse_sale(again))
+        self._retry_now_and_then(receipt, request, lambda service, again: service.reverse_sale(again))
 
     def _drawn_sale(self) -> Receipt | None:
         sales = [sale for sale in self._book.sales[-40:] if any(sale.left.values())]
@@ -303,7 +303,9 @@ class Register:
                 return self._neighbour, self._ask(lambda service: record(service, request), self._neighbour)
         return self._terminal, self._ask(lambda service: record(service, request))
 
-    def _retry_now_and_then(self, request: Any, record: Callable[[Service, Any], Coroutine[Any, Any, Any]]) -> None:
+    def _retry_now_and_then(
+        self, receipt: Receipt, request: Any, record: Callable[[Service, Any], Coroutine[Any, Any, Any]]
+    ) -> None:
         """The same request once more: at once or long after, by another cashier, with a time of its own."""
         if not self._scheduler.chance(self.scenario.retries):
             return
@@ -314,8 +316,15 @@ class Register:
         def retry() -> None:
             self._scheduler.sleep(delay_ms)
             self._story.tell(self.name, f"sends receipt {request.receipt_number} once more")
-            answer: Sale | Reversal = self._ask(lambda service: record(service, again))
-            self._book.check_same(self._terminal.name, answer, self._terminal.witness.lost)
+            lost = self._terminal.witness.lost
+            try:
+                answer: Sale | Reversal = self._ask(lambda service: record(service, again))
+            except (HoldUnknown, HoldNotOpen) as error:
+                if not receipt.entry_ids & lost:
+                    raise
+                self._story.tell(self.name, f"is refused, for the disk was restored to before the hold: {error}")
+                return
+            self._book.check_same(self._terminal.name, answer, lost)
 
         self._scheduler.spawn(lambda: self._counter.retry(retry))
 

@@ -38,6 +38,10 @@ FORGOTTEN = (
     "transfers",
     "changes",
     "reservations",
+    "lots",
+    "debits",
+    "total_parts",
+    "settlements",
     "balances",
     "entries",
     "journals",
@@ -69,6 +73,14 @@ def _forget(connection: Connection, ledger: Ledger) -> None:
     for table in FORGOTTEN:
         connection.exec_driver_sql(f"DELETE FROM {table}")
     connection.exec_driver_sql("UPDATE grants SET spent = 0, released = 0, overdrawn = 0, state = 'open'")
+    connection.exec_driver_sql(
+        "INSERT INTO debits (tenant, member_id, debit_id, kind, points, effective_at)"
+        " SELECT tenant, member_id, grant_id, 'grant', points, issued_at FROM grants"
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO lots (tenant, member_id, lot_id, kind, points, earned_at, available_at)"
+        f" SELECT tenant, member_id, 'float', 'adjustment', {FLOAT}, created_at, created_at FROM members"
+    )
     reserved: Counter[tuple[str, str, str]] = Counter()
     granted: Counter[str] = Counter()
     for grant in ledger.grants:

@@ -31,6 +31,7 @@ OPEN_MS_MAX = 48 * HOUR_MS
 QUIET = Scenario(transactions=0, terminals=0, registers=0, think_ms=1_000, latency_ms=50)
 DRAIN_MS = HOUR_MS
 OPENING_MS = 5_000
+SHOPS_MAX = 6
 # Longer than the pause between two looks at the feed, and than the one after an upload.
 SETTLE_MS = 75_000
 
@@ -69,7 +70,7 @@ class Simulation:
             for place in range(scenario.terminals)
             for number in range(1, scenario.registers + 1)
         ]
-        self.events = Events(self.scheduler, self.story, self.network, self.server, self.shops)
+        self.events = Events(self.scheduler, self.story, self.network, self.server, self.shops, self._clone)
         self.scenario = scenario
         self.errors: list[str] = []
 
@@ -113,6 +114,10 @@ class Simulation:
         original = getattr(receipt.request, "original", None)
         return original is not None and self.is_lost(self.book.receipts[str(original)], ledger)
 
+    def is_beyond(self, receipt: Receipt) -> bool:
+        """Whether this is a return that may find nothing left of its sale."""
+        return self.book.is_beyond(receipt, {shop.name for shop in self.shops if shop.witness.has_gone_back})
+
     def counts(self, receipt: Receipt, ledger: Ledger) -> bool:
         """Whether a receipt counts for the oracle."""
         return not self.is_lost(receipt, ledger) and not self.waits_for_lost(receipt, ledger)
@@ -120,6 +125,17 @@ class Simulation:
     def alias_of(self) -> Iterator[tuple[str, str]]:
         """Members by what a till may call them: their id."""
         return self.members()
+
+    def _clone(self, shop: SimulatedTerminal) -> None:
+        """Let a second copy of a terminal run beside the first, with a register of its own."""
+        if len(self.shops) >= SHOPS_MAX:
+            return
+        clone = shop.cloned(f"{shop.terminal}-clone-{len(self.shops)}")
+        self.story.tell(clone.name, f"is a copy of {shop.name}")
+        self.shops.append(clone)
+        clone.start()
+        self.registers.append(self._register(self.scenario, len(self.shops) - 1, 1))
+        self.scheduler.spawn(self.registers[-1].run)
 
     def _register(self, scenario: Scenario, place: int, number: int) -> Register:
         return Register(

@@ -44,6 +44,7 @@ class Scenario:
     registrations: int = 0
     central_restores: int = 0
     terminal_restores: int = 0
+    clones: int = 0
     replayed: bool = False
 
     @classmethod
@@ -86,4 +87,5 @@ class Scenario:
             central_restores=random.choice((0, 0, 0, 1, 2)),
             terminal_restores=random.choice((0, 0, 0, 1, 2)),
             replayed=random.random() < 0.25,
+            clones=random.choice((0, 0, 0, 1)),
         )

@@ -25,6 +25,7 @@ from sync.host import Host
 from sync.identity import Identity
 from sync.journal import Watermark, watermark
 from sync.machine import Machine, MachineSettings
+from sync.reports import unconfirmed_grants
 from sync.store import Command, Hooks, Result, Store
 from sync.transaction import Transaction
 from sync.writer import Writer
@@ -144,16 +145,26 @@ class SimulatedLine:
 
 
 class SimulatedTerminal:
-    """One terminal over all its lives. It is the writer of its own store."""
+    """One terminal over all its lives. It is the writer of its own store.
+
+    `terminal` is what central calls it; a clone has that in common with the other copy, and a `name` of its own.
+    """
 
     def __init__(
-        self, scheduler: Scheduler, story: Story, scenario: Scenario, network: Network, identity: Identity
+        self,
+        scheduler: Scheduler,
+        story: Story,
+        scenario: Scenario,
+        network: Network,
+        identity: Identity,
+        name: str = "",
     ) -> None:
         self.identity = identity
-        self.name = identity.terminal
+        self.terminal = identity.terminal
+        self.name = name or identity.terminal
         self.skew = timedelta(0)
         self.scenario = scenario
-        self.witness = Witness(self.name)
+        self.witness = Witness(self.terminal)
         self.host = Host(now=lambda: self.now, random_bytes=scheduler.random.randbytes)
         self._scheduler = scheduler
         self._story = story
@@ -184,11 +195,13 @@ class SimulatedTerminal:
         self.store = self._store()
         self.store.open()
         with self.store.reading() as connection:
-            mark = watermark(connection)
+            mark, unconfirmed = watermark(connection), unconfirmed_grants(connection)
         self._story.tell(self.name, f"starts at entry {mark.head_seq}, acknowledged {mark.seq}")
         self.witness.observe(self.store)
         random = self._scheduler.random
-        self.machine = Machine(SETTINGS, random.randrange, watermark=mark.seq, head_seq=mark.head_seq)
+        self.machine = Machine(
+            SETTINGS, random.randrange, watermark=mark.seq, head_seq=mark.head_seq, unconfirmed=unconfirmed
+        )
         self.exchange = self._exchange(life)
         line = SimulatedLine(
             wire=Wire(self._network, life, self.name, DEADLINE_MS),
@@ -224,6 +237,14 @@ class SimulatedTerminal:
         self.crash("and its disk is restored from a copy")
         self._image = self._backup
         self.witness.restore(self._image)
+
+    def cloned(self, name: str) -> SimulatedTerminal:
+        """Return a second copy of this terminal, with all that its disk holds now; both go on."""
+        clone = SimulatedTerminal(self._scheduler, self._story, self.scenario, self._network, self.identity, name)
+        clone._image = self.image()
+        clone.skew = self.skew
+        clone.witness = self.witness.cloned()
+        return clone
 
     def end(self) -> None:
         """End the life and keep what the disk holds."""

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 SEEDS = 200
 JOBS = 2
 TRANSACTIONS = 200
+# One of each kind of failure that a long run has found beyond the seeds above.
+FOUND = (1004, 1285, 1299, 1463, 1464, 1531, 1626, 1665, 1728)
 DIGEST = (
     "from tests.simulation.central_site import CentralSite\n"
     "from tests.simulation.run import simulate\n"
@@ -39,6 +41,11 @@ def test_every_law_holds() -> None:
     total = json.loads(run.stdout)
     assert total["transactions"] >= SEEDS * TRANSACTIONS
     assert total["entries"] > SEEDS * TRANSACTIONS
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_once_stays_mended(site: CentralSite, seed: int) -> None:
+    assert simulate(site, seed, TRANSACTIONS).broken == ()
 
 
 def test_a_seed_tells_the_same_story_after_others(site: CentralSite) -> None:

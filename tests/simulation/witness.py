@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ _NEW = (
     "SELECT e.seq, e.id, e.bytes, e.hash, a.hash, a.sealed FROM entries e LEFT JOIN attachments a ON a.seq = e.seq"
     " WHERE e.seq > ? ORDER BY e.seq"
 )
+_OUTSTANDING = "SELECT grant_id, iif(state = 'open', points, held) FROM grants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Witness:
     """All that one terminal committed, by journal; and what was wrong with it.
 
     Where its disk went back to an older image, `branches` holds the journals as they had been, `lost` the ids of what
-    came after, and `loss_bound` the points of the grants that were open in the image.
+    came after, and `loss_bound` the points of each grant that was open in the image, or held of a closed one.
     """
 
     def __init__(self, terminal: str) -> None:
@@ -45,8 +47,14 @@ class Witness:
         self.attachments: dict[str, tuple[str, bytes]] = {}
         self.branches: list[tuple[str, list[Noted]]] = []
         self.lost: set[str] = set()
-        self.loss_bound = 0
+        self.loss_bound: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.is_copy = False
+
+    @property
+    def has_gone_back(self) -> bool:
+        """Whether central may know another life of this disk: it went back to an image, or was cloned."""
+        return self.is_copy or bool(self.branches)
 
     def observe(self, store: Store) -> None:
         """Note what was committed since the last time."""
@@ -68,11 +76,20 @@ class Witness:
             connection.deserialize(image)
             (journal,) = connection.execute("SELECT value FROM meta WHERE name = 'journal'").fetchone()
             (head_seq,) = connection.execute("SELECT max(seq) FROM entries").fetchone()
-            (points,) = connection.execute("SELECT total(points) FROM grants WHERE state = 'open'").fetchone()
-        self.loss_bound += int(points)
+            self.loss_bound.update(dict(connection.execute(_OUTSTANDING)))
         names = list(self.journals)
         for name in names[names.index(journal) :]:
             self._lose(name, head_seq if name == journal else 0)
+
+    def cloned(self) -> Witness:
+        """Return the witness of a clone: it has seen what the disk holds, and both are copies from now on."""
+        clone = Witness(self._terminal)
+        clone.journals = {journal: list(noted) for journal, noted in self.journals.items()}
+        clone.attachments = dict(self.attachments)
+        clone.branches = list(self.branches)
+        clone.lost = set(self.lost)
+        clone.is_copy = self.is_copy = True
+        return clone
 
     def _lose(self, journal: str, head_seq: int) -> None:
         noted = self.journals[journal]

@@ -31,8 +31,9 @@ __all__ = ["Server", "Unavailable", "new_server"]
 VARIABLE = "LOYALTY_TEST_DATABASE_URL"
 READY_TIMEOUT_S = 60.0
 POLL_S = 0.02
+FORGETFUL = "-F -c synchronous_commit=off"
 KEEPER = """\
-"$0/postgres" -D "$1/data" -k "$1" -h '' -F -c synchronous_commit=off -c max_connections=200 >"$1/log" 2>&1 &
+"$0/postgres" -D "$1/data" -k "$1" -h '' $2 -c max_connections=200 >"$1/log" 2>&1 &
 cat >/dev/null
 kill -INT $! 2>/dev/null
 wait $!
@@ -46,9 +47,10 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server; `url` names a database of it that is left alone."""
+    """A running server; `url` names a database of it that is left alone, `pid` its process if it was started here."""
 
     url: URL
+    pid: int | None = None
 
     @contextmanager
     def database(self) -> Iterator[URL]:
@@ -72,8 +74,8 @@ class Server:
 
 
 @contextmanager
-def new_server() -> Iterator[Server]:
-    """Start a server, or take the one that is named. Raises Unavailable."""
+def new_server(*, durable: bool = False) -> Iterator[Server]:
+    """Start a server, or take the one that is named; unless it is `durable`, it syncs nothing. Raises Unavailable."""
     if named := os.environ.get(VARIABLE):
         yield Server(make_url(named).set(drivername="postgresql+asyncpg"))
         return
@@ -84,7 +86,10 @@ def new_server() -> Iterator[Server]:
         as_user = _unprivileged(folder)
         _initialise(binaries, folder, as_user)
         keeper = subprocess.Popen(
-            ["/bin/sh", "-c", KEEPER, str(binaries), str(folder)], stdin=subprocess.PIPE, cwd=folder, **as_user
+            ["/bin/sh", "-c", KEEPER, str(binaries), str(folder), "" if durable else FORGETFUL],
+            stdin=subprocess.PIPE,
+            cwd=folder,
+            **as_user,
         )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,7 +98,8 @@ def new_server() -> Iterator[Server]:
         try:
             _await_ready(binaries, folder, keeper)
             query = {"host": str(folder)}
-            yield Server(URL.create("postgresql+asyncpg", username="postgres", database="postgres", query=query))
+            url = URL.create("postgresql+asyncpg", username="postgres", database="postgres", query=query)
+            yield Server(url, int((folder / "data" / "postmaster.pid").read_text().split()[0]))
         finally:
             assert keeper.stdin is not None
             keeper.stdin.close()

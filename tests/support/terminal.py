@@ -223,10 +223,12 @@ class SupportTerminal:
         body = ReleaseBody(hold_id=self.new_id(), member_id=member_id, reason="cancelled")
         return self.record("release", body, grants=uses)
 
-    def close_grant(self, signed: SignedDocument, points: int, reason: Any = "expired") -> Recorded:
+    def close_grant(
+        self, signed: SignedDocument, points: int, reason: Any = "expired", uses: tuple[GrantUse, ...] = ()
+    ) -> Recorded:
         document = grant_document(signed)
         body = GrantClosedBody(grant_id=document.grant_id, member_id=document.member_id, points=points, reason=reason)
-        return self.record("grant_closed", body)
+        return self.record("grant_closed", body, grants=uses)
 
     def upload(
         self, first_seq: int = 1, head_seq: int | None = None, *, epoch: str | None = None

@@ -44,7 +44,17 @@ from sync.sales import RecordSale, request_digest
 from sync.store import Command, Hooks, Result, Store
 from sync.transaction import Transaction
 
-__all__ = ["MEMBER", "REWARD", "TODAY", "CentralKeys", "Clock", "TerminalMemory", "basket_of", "verify_chain"]
+__all__ = [
+    "MEMBER",
+    "REWARD",
+    "TODAY",
+    "CentralKeys",
+    "Clock",
+    "TerminalMemory",
+    "basket_of",
+    "read_feed",
+    "verify_chain",
+]
 
 T = TypeVar("T")
 MEMBER = "0195a000-0000-7000-8000-000000000001"
@@ -105,6 +115,11 @@ def verify_chain(first_prev_hash: bytes, entries: Sequence[tuple[int, bytes, byt
         assert before == stored
 
 
+def read_feed(transaction: Transaction) -> None:
+    """Command: be a terminal that has read its feed to the end: grants that come from now on are new ones."""
+    transaction.execute("DELETE FROM meta WHERE name = 'feed_anew'")
+
+
 @dataclass
 class TerminalMemory:
     """One terminal with its store; `path` None keeps it in memory."""
@@ -132,6 +147,8 @@ class TerminalMemory:
         )
         self.store = self.new_store()
         self.store.open()
+        if self.store.head_seq == 1:
+            self.run(read_feed)
         self.context = Context(store="store-1", register="lane-1", cashier="ana", business_date=TODAY)
 
     def new_store(self) -> Store:

@@ -133,7 +133,7 @@ class Shop:
         self.memory.path, self.memory.clock.now = path, world.now
         self.memory.store = self.memory.new_store()
         self.memory.store.open()
-        signed = signed_programme(world.connection, TENANT)
+        signed = signed_programme(world.connection, TENANT, world.now)
         self.memory.run(lambda transaction: store_programme(transaction, signed))
 
     def meet(self) -> None:

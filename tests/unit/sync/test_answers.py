@@ -108,6 +108,36 @@ def test_what_was_said_of_an_entry_that_central_lost_is_forgotten_when_it_holds_
     assert [row.seq for row in selling.rows("SELECT * FROM outcomes")] == [1]
 
 
+@pytest.mark.parametrize("made", ["held", "rejected", "quarantined"])
+def test_what_central_did_not_apply_is_not_in_the_balance_shown(memory: TerminalMemory, made: Outcome) -> None:
+    """Recorded a second time after the disk was restored, say: the snapshot has it, and no newer one will come."""
+    memory.know(500)
+    sale = memory.sell()
+    acknowledge(memory, 2, outcome(memory, 2, made))
+    view = memory.view()
+    assert view is not None
+    assert view.balance == 500
+    assert memory.run(memory.sale_command(memory.sale_request(receipt_number=sale.receipt.number, member_id=MEMBER)))
+
+
+def test_what_was_recorded_again_and_central_has_is_not_listed(selling: TerminalMemory) -> None:
+    selling.run(lambda transaction: transaction.set_meta(recorded_again_seq="3"))
+    twice = [outcome(selling, seq, "rejected", "duplicate-entry") for seq in (3, 4)]
+    acknowledge(selling, 4, *twice)
+    assert [row.seq for row in selling.rows("SELECT * FROM outcomes")] == [4]
+
+
+def test_an_answer_older_than_the_feed_makes_it_be_read_again(selling: TerminalMemory) -> None:
+    """It went astray for a while: meanwhile the feed told that the entry, held at first, is applied."""
+    at = selling.clock.now
+    selling.clock.forward(hours=1)
+    selling.run(StoreChanges(page=selling.changes(cursor="9", outcomes=(outcome(selling, 3, "applied"),))))
+    acknowledge(selling, 3, central_time=at)
+    assert selling.scalar("SELECT value FROM meta WHERE name = 'cursor'") == "9", "it says nothing that may be old"
+    acknowledge(selling, 4, outcome(selling, 3, "held"), central_time=at)
+    assert selling.scalar("SELECT value FROM meta WHERE name = 'cursor'") == ""
+
+
 def test_outcomes_of_entries_that_we_never_wrote_are_not_kept(selling: TerminalMemory) -> None:
     foreign = tuple(outcome(selling, seq, "rejected") for seq in (-1, 0, 5, 2**53 - 1))
     selling.run(StoreChanges(page=selling.changes(outcomes=foreign)))

@@ -25,7 +25,7 @@ def machine_at(
     """A machine at time 0 that has just fetched changes, unless told otherwise; jitter at its largest."""
     machine = Machine(SETTINGS, random_below or (lambda limit: limit - 1), watermark=watermark, head_seq=head_seq)
     if changes_done:
-        machine.changes_fetched(0, more=False, programme_wanted=None)
+        machine.changes_fetched(0, more=False, programme_wanted=None, unconfirmed=False)
     return machine
 
 
@@ -46,7 +46,7 @@ def both(*facts: Facts) -> Facts:
 
 
 def changes(*, more: bool = False, programme: int | None = None) -> Facts:
-    return lambda machine: machine.changes_fetched(0, more=more, programme_wanted=programme)
+    return lambda machine: machine.changes_fetched(0, more=more, programme_wanted=programme, unconfirmed=False)
 
 
 def refuses(request: Request) -> Facts:
@@ -97,11 +97,11 @@ TABLE: list[tuple[str, Facts, Request | Wait]] = [
         Upload(10, 200),
     ),
     ("a refused programme alone", both(changes(programme=7), refuses(FetchProgramme(7))), Wait(30_000)),
-    ("diverged", both(lambda m: m.appended(11), diverges), Report()),
+    ("diverged", both(lambda m: m.appended(11), diverges), Report(diverged=True)),
     ("reported", both(lambda m: m.appended(11), diverges, reports(4)), FetchChanges()),
     ("reported, the rest", both(lambda m: m.appended(11), diverges, reports(4), changes()), Upload(4, 200)),
     ("diverged again", both(lambda m: m.appended(11), diverges, reports(4), changes(), diverges), Wait(30_000)),
-    ("a report is refused", both(diverges, refuses(Report())), Wait(30_000)),
+    ("a report is refused", both(diverges, refuses(Report(diverged=True))), Wait(30_000)),
     ("grants to confirm, all sent", both(reports(10, unconfirmed=True), changes()), Wait(30_000)),
     ("not stored", fails(Failure.NOT_STORED), Wait(500)),
     ("reached after unreachable", both(fails(Failure.UNREACHABLE, 9), Machine.reached), Wait(30_000)),
@@ -133,8 +133,14 @@ def test_grants_are_confirmed_once_everything_was_sent() -> None:
     both(reports(9, unconfirmed=True), changes())(machine)
     assert machine.next(0) == Upload(9, 200)
     machine.uploaded(10, 0)
-    machine.changes_fetched(2_000, more=False, programme_wanted=None)
-    assert machine.next(30_000) == Report()
+    machine.changes_fetched(2_000, more=False, programme_wanted=None, unconfirmed=True)
+    assert machine.next(30_000) == Report(diverged=False)
+
+
+def test_grants_that_came_by_the_feed_are_confirmed_too() -> None:
+    machine = machine_at(watermark=10, head_seq=10)
+    machine.changes_fetched(0, more=False, programme_wanted=None, unconfirmed=True)
+    assert machine.next(0) == Report(diverged=False)
 
 
 def test_refused_changes_are_asked_again_after_their_pause() -> None:
@@ -158,7 +164,7 @@ def test_a_late_answer_is_followed_by_a_pause_and_a_brisk_one_is_not() -> None:
 def test_a_late_page_of_changes_counts_too_and_the_pause_has_a_limit() -> None:
     machine = machine_at(head_seq=5, changes_done=False)
     assert machine.next(0) == FetchChanges()
-    machine.changes_fetched(10_000_000, more=True, programme_wanted=None)
+    machine.changes_fetched(10_000_000, more=True, programme_wanted=None, unconfirmed=False)
     assert machine.next(10_000_000) == Wait(10_000_000 + SETTINGS.backoff_ms_max)
 
 
@@ -265,7 +271,9 @@ class Central:
             self.machine.uploaded(self.watermark, self.now_ms)
         elif isinstance(request, FetchChanges):
             self.fetches += 1
-            self.machine.changes_fetched(self.now_ms, more=entries % 2 == 0, programme_wanted=entries % 3 or None)
+            self.machine.changes_fetched(
+                self.now_ms, more=entries % 2 == 0, programme_wanted=entries % 3 or None, unconfirmed=False
+            )
         elif isinstance(request, FetchProgramme):
             self.machine.programme_fetched()
         elif isinstance(request, Report):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -177,3 +178,21 @@ def test_a_return_of_an_anonymous_sale_moves_no_points(memory: TerminalMemory) -
     sale = memory.sell(member_id=None)
     back = memory.reverse("void", sale.receipt)
     assert (back.points_debited, back.points_credited) == (0, 0)
+
+
+def test_pending_points_are_no_part_of_the_balance_until_they_can_be_spent(memory: TerminalMemory) -> None:
+    memory.store_programme(2, pending={"hours": 48})
+    memory.know(500, memory.grant(300))
+    early, late = memory.sell(basket_of(3_000)), memory.redeem(memory.hold(1))
+    assert (early.points_earned, early.balance) == (30, 500)
+    assert (late.points_redeemed, late.balance) == (100, 400)
+    back = memory.reverse("return", early.receipt)
+    assert (back.points_debited, back.balance) == (30, 400)
+    memory.clock.now += timedelta(hours=49)
+    # Available by now, and, once central has told it, part of the balance.
+    back = memory.reverse("return", late.receipt)
+    assert (back.points_debited, back.points_credited, back.balance) == (
+        late.points_earned,
+        100,
+        500 - late.points_earned,
+    )

@@ -367,6 +367,7 @@ def test_hooks_stand_around_each_commit(tmp_path: Path) -> None:
             after_commit=lambda commands: seen.append(("after", len(commands))),
         ),
     )
+    seen.clear()
     memory.results(*(memory.sale_command(memory.sale_request()) for _ in range(3)))
     assert seen == [("before", 3), ("after", 3)]
     memory.store.close()
