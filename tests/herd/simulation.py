@@ -229,7 +229,9 @@ class _Simulation:
         now_ms = self._now_us // 1_000
         if isinstance(job.request, FetchChanges):
             terminal.snapshots -= job.entries
-            terminal.machine.changes_fetched(now_ms, more=terminal.snapshots > 0, programme_wanted=None)
+            terminal.machine.changes_fetched(
+                now_ms, more=terminal.snapshots > 0, programme_wanted=None, unconfirmed=False
+            )
         else:
             terminal.snapshots += terminal.held - terminal.watermark
             terminal.watermark = terminal.held

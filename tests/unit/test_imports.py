@@ -12,8 +12,7 @@ DRIVERS = frozenset({"serial", "escpos", "PIL", "barcode", "qrcode"})
 SYNC = frozenset({"sqlalchemy", "httpx", "tenacity", "cryptography"})
 AGENT = frozenset({"starlette", "uvicorn", "rich", "babel", "biip", "phonenumbers", "stdnum"})
 CENTRAL = frozenset(
-    {"fastapi", "starlette", "pydantic", "sqlalchemy", "aiosqlite", "alembic", "asyncpg", "cryptography"}
-    | {"uvicorn", "rich"}
+    {"fastapi", "starlette", "pydantic", "sqlalchemy", "alembic", "asyncpg", "cryptography"} | {"uvicorn", "rich"}
 )
 # What would make a decision depend on the outside: it is passed in instead.
 OUTSIDE = frozenset(

@@ -42,6 +42,7 @@ from terminal_agent.scans import ScanDesk
 from terminal_agent.service import Service
 from terminal_agent.status import StatusReader
 from terminal_agent.training import TrainingDesk
+from tests.support.terminal_memory import read_feed
 
 __all__ = ["ANA", "BASKET", "CASH", "NOW", "TOKEN", "Central", "Clock", "FakeExchange", "Rig", "context", "problem"]
 
@@ -201,6 +202,7 @@ class Rig:
         self.store.open()
         self.writer = Writer(self.store)
         self.writer.start()
+        self.writer.call(read_feed)
         if with_programme:
             document = json.dumps(PROGRAMME)
             self.writer.call(lambda transaction: store_programme(transaction, signed("programme", document)))
