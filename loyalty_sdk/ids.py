@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 __all__ = ["time_of_uuid7", "uuid7"]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def uuid7(now: datetime, random_bytes: Callable[[int], bytes]) -> str:
     """Return a UUIDv7 as 36 lower-case characters; `random_bytes(n)` gives n bytes (`os.urandom` in programs)."""
-    milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    milliseconds = (now - _EPOCH) // _MILLISECOND & 0xFFFF_FFFF_FFFF  # `timestamp` is a float, and would round.
     tail = int.from_bytes(random_bytes(10), "big")
     value = milliseconds << 80 | 0x7 << 76 | (tail >> 62 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
     text = f"{value:032x}"  # Written by hand, as `uuid.UUID` takes longer than all the rest.

@@ -23,6 +23,7 @@ __all__ = [
     "AnswerDiverged",
     "AnswerRefused",
     "CloseGrants",
+    "NoteDiverged",
     "NoteRevoked",
     "StoreAcknowledgement",
     "StoreChanges",
@@ -53,6 +54,7 @@ class StoreAcknowledgement:
     def __call__(self, transaction: Transaction) -> int:
         """Return the new watermark. Raises AnswerRefused."""
         self._check(transaction)
+        transaction.prove()
         answer, central_time = self.answer, in_utc(self.answer.central_time)
         # What was said of these entries before central lost them, and does not say again, holds no more.
         transaction.execute(
@@ -105,6 +107,9 @@ class StoreChanges:
     def __call__(self, transaction: Transaction) -> None:
         """Raises AnswerRefused."""
         _check_epoch(transaction, self.page.epoch)
+        if transaction.meta("watermark") == str(transaction.head.seq):
+            # Where something waits to be sent, central may hold another life's entries in its place.
+            transaction.prove()
         for snapshot in self.page.snapshots:
             store_snapshot(transaction, snapshot)
         _store_outcomes(transaction, self.page.outcomes)
@@ -120,17 +125,21 @@ class StoreChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreMember:
-    """Command: keep what central said of a member: snapshot, grants, and the alias it was found by."""
+    """Command: keep what central said of a member: snapshot, grants, and the alias it was found by.
+
+    `redemption_id` says for which redemption it was asked.
+    """
 
     answer: MemberAnswer
     alias_digest: bytes | None = None
+    redemption_id: str | None = None
 
     def __call__(self, transaction: Transaction) -> None:
         """Grants without a valid signature are left out and reported; the rest is kept."""
         store_snapshot(transaction, self.answer.snapshot)
         if self.alias_digest is not None:
             store_alias(transaction, self.alias_digest, self.answer.snapshot.member_id)
-        _store_grants(transaction, self.answer.grants)
+        _store_grants(transaction, self.answer.grants, self.redemption_id)
         transaction.see_central_time(in_utc(self.answer.central_time))
 
 
@@ -144,6 +153,17 @@ class NoteRevoked:
         """Note it once."""
         if transaction.meta("revoked") is None:
             transaction.set_meta(revoked=encode(transaction.host.now()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteDiverged:
+    """Command: note that central is not where this journal is; grants that it names from now on wait for a report."""
+
+    uses_reserve: ClassVar[bool] = True
+
+    def __call__(self, transaction: Transaction) -> None:
+        """Note it."""
+        transaction.doubt()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +207,11 @@ def _check_epoch(transaction: Transaction, epoch: str) -> None:
         )
 
 
-def _store_grants(transaction: Transaction, grants: Sequence[SignedDocument]) -> None:
+def _store_grants(transaction: Transaction, grants: Sequence[SignedDocument], redemption_id: str | None = None) -> None:
     """Grants without a valid signature are left out and reported; the rest is kept."""
     for signed in grants:
         try:
-            store_grant(transaction, signed)
+            store_grant(transaction, signed, redemption_id=redemption_id)
         except (SignatureRefused, CodecError) as error:
             _log.error("a grant was not accepted: %s", error)
 

@@ -29,6 +29,7 @@ from sync.answers import (
     AnswerDiverged,
     AnswerRefused,
     CloseGrants,
+    NoteDiverged,
     NoteRevoked,
     StoreAcknowledgement,
     StoreChanges,
@@ -299,6 +300,9 @@ class Exchange:
             with suppress(LoyaltyError):
                 self._writer.call(NoteRevoked())
         failure, retry_after_ms = _classify(error)
+        if failure is Failure.DIVERGED:
+            with suppress(LoyaltyError):
+                self._writer.call(NoteDiverged())
         with self._wakeup:
             self._machine.failed(failure, self._now_ms(), retry_after_ms, request)
 

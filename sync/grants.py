@@ -36,11 +36,12 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
+def store_grant(transaction: Transaction, signed: SignedDocument, *, redemption_id: str | None = None) -> None:
     """Keep a grant that central signed for this terminal. Raises SignatureRefused, CodecError.
 
-    While the feed is read anew it may be one of which an earlier life of this till's disk has spent: then it waits for
-    central to confirm what is left.
+    As long as the feed is read anew, or central may hold another life of this journal, an earlier life of this till's
+    disk may have spent of it: then it waits for central to confirm what is left. Not so the one of `redemption_id`,
+    for which the POS asks just now.
     """
     grant = decode(GrantDocument, loads(transaction.identity.verify("grant", signed)))
     if not EARLIEST <= grant.not_after <= LATEST:
@@ -50,6 +51,8 @@ def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
     ours = (transaction.identity.tenant, transaction.identity.terminal)
     if (grant.tenant, grant.terminal) != ours:
         raise SignatureRefused(f"grant {grant.grant_id} is for terminal {grant.terminal}, not for this one")
+    is_known_whole = transaction.is_proven and transaction.meta("feed_anew") is None
+    is_asked_for = redemption_id is not None and grant.redemption_id == redemption_id
     transaction.execute(
         "INSERT INTO grants (grant_id, member_id, points, not_after, redemption_id, document, key_id, signature,"
         " confirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (grant_id) DO NOTHING",
@@ -62,7 +65,7 @@ def store_grant(transaction: Transaction, signed: SignedDocument) -> None:
             signed.document,
             signed.key_id,
             signed.signature,
-            int(transaction.meta("feed_anew") is None),
+            int(is_known_whole or is_asked_for),
         ),
     )
 

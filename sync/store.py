@@ -80,6 +80,7 @@ class Store:
         self._agent_version = agent_version
         self._hooks = hooks or Hooks()
         self._head: Head | None = None
+        self._proven: set[str] = set()
         self._full = False
         self._damage: Exception | None = None
         self._replacements = 0
@@ -234,7 +235,7 @@ class Store:
             self._open()
         assert self._head is not None, "an open store has a head"
         connection = PinnedConnection(self._database.writer)
-        new_transaction = partial(Transaction, connection, self._head, self._identity, self._host)
+        new_transaction = partial(Transaction, connection, self._head, self._identity, self._host, self._proven)
         try:
             transaction, results = run_batch(new_transaction, commands)
             self._hooks.before_commit(commands)

@@ -41,11 +41,31 @@ class Head:
 class Transaction:
     """A transaction that is open on the writing connection."""
 
-    def __init__(self, connection: PinnedConnection, head: Head, identity: Identity, host: Host) -> None:
+    def __init__(
+        self, connection: PinnedConnection, head: Head, identity: Identity, host: Host, proven: set[str] | None = None
+    ) -> None:
+        """`proven` outlives the transaction: see `is_proven`."""
         self.connection = connection
         self.head = head
         self.identity = identity
         self.host = host
+        self._proven = set() if proven is None else proven
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether central was seen, since the agent started, to hold no other life of this journal.
+
+        No disk can say so: it may have been restored while the agent was down.
+        """
+        return self.head.journal in self._proven
+
+    def prove(self) -> None:
+        """Note that all that central holds of this journal is ours."""
+        self._proven.add(self.head.journal)
+
+    def doubt(self) -> None:
+        """Note that central may hold another life of this journal."""
+        self._proven.discard(self.head.journal)
 
     def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> Rows:
         """Run one SQL statement with `?` parameters."""

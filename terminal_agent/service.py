@@ -158,7 +158,7 @@ class Service:
         except CentralFailure as error:
             _log.info("no exact grant: %s", error)
             return is_refusal(error, "insufficient-points")
-        return await self._keep(StoreMember(answer=answer))
+        return await self._keep(StoreMember(answer=answer, redemption_id=request.redemption_id))
 
     def _identify_here(self, alias: str, digest: bytes) -> Member:
         with self._store.reading() as connection:

@@ -126,7 +126,8 @@ class Register:
     def _hold(self) -> None:
         """Earmark points as the service does: central grants them exactly, then the hold takes them."""
         member_id, redemption_id, grant_id = self.random.choice(rig.MEMBERS), self._new_id(), self._new_id()
-        self.call(lambda: StoreMember(answer=rig.member_answer(member_id, redemption_id, grant_id)))
+        answer = rig.member_answer(member_id, redemption_id, grant_id)
+        self.call(lambda: StoreMember(answer=answer, redemption_id=redemption_id))
         self.acknowledge({"kind": "grant", "grant": grant_id})
         self._grants.append(grant_id)
         basket = self._basket()

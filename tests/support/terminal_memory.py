@@ -117,6 +117,7 @@ def verify_chain(first_prev_hash: bytes, entries: Sequence[tuple[int, bytes, byt
 
 def read_feed(transaction: Transaction) -> None:
     """Command: be a terminal that has read its feed to the end: grants that come from now on are new ones."""
+    transaction.prove()
     transaction.execute("DELETE FROM meta WHERE name = 'feed_anew'")
 
 

@@ -148,7 +148,8 @@ class Till(TerminalMemory):
         request = GrantRequest(
             redemption_id=redemption_id, member_id=member_id, journal=self.journal, points=points, points_min=points
         )
-        self.run(StoreMember(answer=self._ask(json_call("POST", "/v1/grants", request))))
+        answer = self._ask(json_call("POST", "/v1/grants", request))
+        self.run(StoreMember(answer=answer, redemption_id=redemption_id))
         return redemption_id
 
     @property

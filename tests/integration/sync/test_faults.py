@@ -225,7 +225,7 @@ def test_central_counts_every_sale_of_a_damaged_journal_once(shop: Shop) -> None
     # Central takes two more entries, and its answer is lost: the till cannot know that they arrived.
     shop.upload(entries_max=2)
     memory.sell(basket_of(700), member_id=member)
-    queued, shown = [entry.id for entry in memory.entries()][3:], shop.shown()
+    queued, shown = [entry.id for entry in memory.entries()][1:], shop.shown()
 
     with replaced(memory):
         assert [entry.id for entry in memory.entries()][1:] == queued
@@ -240,7 +240,7 @@ def test_central_counts_every_sale_of_a_damaged_journal_once(shop: Shop) -> None
     shop.world.check_laws(member)
     # What central had from the journal before is told apart by its id alone.
     refused = [(one.seq, one.reason) for one in answer.outcomes if one.outcome != "applied"]
-    assert refused == [(2, "duplicate-entry"), (3, "duplicate-entry")]
+    assert refused == [(seq, "duplicate-entry") for seq in (2, 3, 4, 5)]
     shop.memory.sell(basket_of(300), member_id=member)
     shop.catch_up()
     assert shop.booked() == shop.shown() == shown + 3

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from loyalty_sdk.protocol import EntryOutcome, MemberAnswer, Outcome
-from sync.answers import AnswerRefused, StoreAcknowledgement, StoreChanges, StoreMember
+from loyalty_sdk.errors import InsufficientPoints
+from loyalty_sdk.protocol import EntryOutcome, MemberAnswer, Outcome, SignedDocument
+from sync.answers import AnswerRefused, NoteDiverged, StoreAcknowledgement, StoreChanges, StoreMember
 from tests.support.terminal_memory import MEMBER, TerminalMemory
 
 
@@ -195,3 +196,53 @@ def test_a_grant_without_signature_is_left_out_and_the_rest_kept(
     assert [row.grant_id for row in memory.rows("SELECT grant_id FROM grants")] == ["grant-3"]
     assert caplog.text.count("was not accepted") == 4
     assert memory.scalar("SELECT member_id FROM snapshots") == MEMBER
+
+
+def is_believed(memory: TerminalMemory, grant: SignedDocument, redemption_id: str | None = None) -> bool:
+    """Whether a grant is spendable that central names when it is asked for a member."""
+    answer = MemberAnswer(snapshot=memory.snapshot(300), grants=(grant,), central_time=memory.clock.now)
+    memory.run(StoreMember(answer=answer, redemption_id=redemption_id))
+    return bool(memory.grant_row(f"grant-{memory.grants}").confirmed)
+
+
+def test_law_4_a_grant_told_to_a_till_that_just_started_waits_for_central(filed: TerminalMemory) -> None:
+    """Its disk may have been restored: then the life before may have spent what the document still names."""
+    assert is_believed(filed, filed.grant(80))
+    filed.reopen()
+    assert not is_believed(filed, filed.grant(80))
+    with pytest.raises(InsufficientPoints):
+        filed.hold()
+
+
+def test_a_grant_that_is_asked_for_just_now_does_not_wait(filed: TerminalMemory) -> None:
+    filed.reopen()
+    assert is_believed(filed, filed.grant(80, redemption_id="redemption-1"), "redemption-1")
+    assert not is_believed(filed, filed.grant(80, redemption_id="redemption-1"), "redemption-2")
+
+
+def test_law_4_an_acknowledgement_shows_that_central_holds_no_other_life(filed: TerminalMemory) -> None:
+    filed.sell()
+    filed.reopen()
+    acknowledge(filed, filed.store.head_seq)
+    assert is_believed(filed, filed.grant(80))
+
+
+def test_law_4_a_page_of_changes_shows_it_only_while_nothing_waits_to_be_sent(filed: TerminalMemory) -> None:
+    """In place of what waits central may hold entries of another life, and would give the page all the same."""
+    acknowledge(filed, filed.store.head_seq)
+    filed.sell()
+    filed.reopen()
+    filed.run(StoreChanges(page=filed.changes()))
+    assert not is_believed(filed, filed.grant(80))
+    acknowledge(filed, filed.store.head_seq)
+    filed.reopen()
+    filed.run(StoreChanges(page=filed.changes()))
+    assert is_believed(filed, filed.grant(80))
+
+
+def test_law_4_what_central_names_after_a_fork_was_seen_waits_until_that_is_settled(memory: TerminalMemory) -> None:
+    acknowledge(memory, memory.store.head_seq)
+    memory.run(NoteDiverged())
+    assert not is_believed(memory, memory.grant(80))
+    acknowledge(memory, memory.store.head_seq)
+    assert is_believed(memory, memory.grant(80))
