@@ -40,6 +40,7 @@ def add_ledger_calls(app: FastAPI, office: Office) -> None:
     _add_decisions(app, office)
     _add_merge(app, office)
     _add_history(app, office)
+    _add_holdings(app, office)
     _add_grants(app, office)
 
 
@@ -150,6 +151,8 @@ def _add_history(app: FastAPI, office: Office) -> None:
             request, lambda connection, key: member_entry_list(connection, key.tenant, member_id, paging)
         )
 
+
+def _add_holdings(app: FastAPI, office: Office) -> None:
     @app.get(
         "/v1/members/{member_id}/lots",
         summary="What is left of each earning",
