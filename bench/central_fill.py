@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Table
 
 from bench.central_site import ENTRY_PREFIX, JOURNAL_PREFIX
 from bench.terminal import MEMBERS, member_id
-from central_api.columns import Words
-from central_api.database import open_database
-from central_api.schema_ledger import metadata
+from central_api.storage.columns import Words
+from central_api.storage.database import open_database
+from central_api.storage.schema_ledger import metadata
 
 __all__ = ["grow"]
 

@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 
 from bench.terminal import PROGRAMME, member_id, sales
 from central_api.bootstrap import initialise
-from central_api.installation import epoch_of
-from central_api.programmes import activate_programme
-from central_api.schema import terminals
-from central_api.statements import insert_rows
+from central_api.programmes.versions import activate_programme
+from central_api.storage.installation import epoch_of
+from central_api.storage.schema import terminals
+from central_api.storage.statements import insert_rows
 from loyalty_sdk.envelope import (
     Entry,
     JournalOpenedBody,

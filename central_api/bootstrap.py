@@ -17,13 +17,13 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from central_api.capabilities import Capabilities
-from central_api.database import Database, address_of, open_database
-from central_api.installation import install
-from central_api.job_runner import JobRunner
-from central_api.job_scheduler import do_jobs
+from central_api.jobs.runner import JobRunner
+from central_api.jobs.scheduler import do_jobs
 from central_api.key_file import KeyFileUnusable, default_key_file, read_key_file, write_key_file
 from central_api.keys import new_key_ring
-from central_api.migration import NotInitialised, check_installed, is_installed, migrate
+from central_api.storage.database import Database, address_of, open_database
+from central_api.storage.installation import install
+from central_api.storage.migration import NotInitialised, check_installed, is_installed, migrate
 
 __all__ = ["AddressTaken", "Central", "initialise", "job_runner", "migrate_database", "open_central", "serve"]
 
@@ -107,7 +107,7 @@ async def serve(
 
 async def _serve_calls(central: Central, host: str, port: int, ready: Callable[[str], None]) -> None:
     # Imported here, since the web framework costs more than all that the other commands need.
-    from central_api.api import create_app
+    from central_api.api.application import create_app
     from central_api.server import serve_app
 
     version = distribution_version("pos-loyalty-agent")

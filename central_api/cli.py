@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return FAILED
-    from central_api.commands import run_command
+    from central_api.commands.commands import run_command
 
     return run_command(options)
 

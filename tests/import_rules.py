@@ -72,16 +72,17 @@ def violations(modules: Mapping[str, Path], rules: Mapping[str, Rule]) -> list[s
     ]
 
 
-def circles(modules: Mapping[str, Path]) -> list[str]:
+def circles(modules: Mapping[str, Path], *, depth: int | None = None) -> list[str]:
     """One circle of imports among the modules as `a -> b -> a`, or nothing.
 
-    Importing `package.module` runs `package/__init__.py` too; that alone is no circle, or no `__init__`
-    could gather names.
+    With a `depth` modules count as the packages that they are in: of a name, that many parts. Importing
+    `package.module` runs `package/__init__.py` too; that alone is no circle, or no `__init__` could gather names.
     """
-    graph = {
-        module: {_known(found.target, modules) for found in imports_of(module, path)} - {module, ""}
-        for module, path in modules.items()
-    }
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        place = _cut(module, depth)
+        targets = (_cut(_known(found.target, modules), depth) for found in imports_of(module, path))
+        graph.setdefault(place, set()).update(set(targets) - {place, ""})
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -134,6 +135,10 @@ def _refusal(found: Import, owner: str, rule: Rule, projects: Collection[str]) -
 
 def _listed(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
+
+
+def _cut(module: str, depth: int | None) -> str:
+    return ".".join(module.split(".")[:depth])
 
 
 def _known(target: str, modules: Mapping[str, Path]) -> str:

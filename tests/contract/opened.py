@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, select
 
-from central_api.api import create_app
+from central_api.api.application import create_app
 from central_api.bootstrap import open_central
-from central_api.database import Database
-from central_api.schema_office import metadata
+from central_api.storage.database import Database
+from central_api.storage.schema_office import metadata
 from tests.contract.shops import Shop, Site, document, furnished
 
 __all__ = ["DOCUMENT", "Opened", "Rows", "Sent", "described", "names_in", "opened", "paths"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from central_api.api import create_app
+from central_api.api.application import create_app
+from central_api.api.limits import Limits
 from central_api.bootstrap import open_central
-from central_api.limits import Limits
 
 __all__ = ["Served"]
 

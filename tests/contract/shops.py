@@ -14,13 +14,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from central_api import grants, members, programmes, terminals
-from central_api.api import create_app
-from central_api.api_keys import add_key
+from central_api.api.application import create_app
 from central_api.bootstrap import Central, initialise
-from central_api.installation import install
-from central_api.member_views import member_view
-from central_api.upload import receive_upload
+from central_api.exchange import grants
+from central_api.exchange.upload import receive_upload
+from central_api.members import members
+from central_api.members.views import member_view
+from central_api.office.api_keys import add_key
+from central_api.programmes import versions as programmes
+from central_api.storage.installation import install
+from central_api.terminals import terminals
 from loyalty_sdk.basket import Basket, Line
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import document_signing_input

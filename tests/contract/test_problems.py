@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from central_api import sqlite
-from central_api.api import create_app
+from central_api.api.application import create_app
+from central_api.api.limits import Limits
 from central_api.bootstrap import Central, open_central
-from central_api.limits import Limits
 from central_api.problems import STATUS_BY_TYPE
+from central_api.storage import sqlite
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import document_signing_input
 from loyalty_sdk.errors import PROBLEM_PREFIX, CentralFailure, error_class
@@ -209,7 +209,7 @@ async def impatient(desk: Desk) -> httpx.Response:
 
 @causes("central-failure")
 async def something_breaks(desk: Desk) -> httpx.Response:
-    desk.patch.setattr("central_api.api_office_members.member_list", lambda *_, **__: 1 / 0)
+    desk.patch.setattr("central_api.api.office_members.member_list", lambda *_, **__: 1 / 0)
     return await desk.as_office("GET", "/v1/members")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from central_api.api import create_app
+from central_api.api.application import create_app
 from central_api.bootstrap import migrate_database, open_central
 from loyalty_sdk.codec import decode, loads
 from loyalty_sdk.envelope import chain_hash, decode_entry, first_hash

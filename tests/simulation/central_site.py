@@ -17,10 +17,14 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
-from central_api import installation, keys, members, programmes, terminals
-from central_api.api import create_app
+from central_api import keys
+from central_api.api.application import create_app
 from central_api.capabilities import Capabilities
-from central_api.database import Database, configure_sqlite
+from central_api.members import members
+from central_api.programmes import versions as programmes
+from central_api.storage import installation
+from central_api.storage.database import Database, configure_sqlite
+from central_api.terminals import terminals
 from loyalty_sdk.envelope import attachment_info
 from loyalty_sdk.protocol import EnrolmentRequest
 from sync.identity import Identity, public_key_of

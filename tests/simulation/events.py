@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from central_api import members, programmes, terminals
+from central_api.members import members
+from central_api.programmes import versions as programmes
+from central_api.terminals import terminals
 from tests.simulation.central_site import GRANT_HOURS, TENANT
 from tests.simulation.goods import UNREGISTERED, programme_document
 from tests.simulation.scenario import Scenario

@@ -12,19 +12,15 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from central_api import (
-    books,
-    changes,
-    grants,
-    judge_reversals,
-    judge_sales,
-    sitting,
-    snapshots,
-    upload,
-)
-from central_api.matter import Matter
-from central_api.records import Sale
-from central_api.statements import upsert_rows
+from central_api.exchange import changes, grants, upload
+from central_api.judging import reversals as judge_reversals
+from central_api.judging import sales as judge_sales
+from central_api.judging import sitting
+from central_api.judging.matter import Matter
+from central_api.ledger import books
+from central_api.ledger.records import Sale
+from central_api.members import snapshots
+from central_api.storage.statements import upsert_rows
 from sync import answers, exchange, reversals, sales
 from sync import grants as terminal_grants
 from sync.answers import AnswerRefused, StoreAcknowledgement, hash_here

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from central_api.installation import epoch_of
-from central_api.terminals import authenticate
-from central_api.upload import receive_upload
+from central_api.exchange.upload import receive_upload
+from central_api.storage.installation import epoch_of
+from central_api.terminals.terminals import authenticate
 from loyalty_sdk.envelope import upload_signing_input
 from loyalty_sdk.protocol import UploadHeaders, join_upload
 from sync.identity import Identity

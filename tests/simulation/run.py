@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from central_api.members import member_of_alias
+from central_api.members.members import member_of_alias
 from sync.answers import AnswerRefused
 from tests.simulation.book import Book, Receipt
 from tests.simulation.central_site import GRANT_HOURS, TENANT, CentralSite

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from central_api.capabilities import Capabilities
-from central_api.claims import begin_and_settle
+from central_api.exchange.claims import begin_and_settle
 from tests.simulation.central_site import START, CentralBreaks, CentralSite, Surroundings
 from tests.simulation.scenario import Scenario
 from tests.simulation.scheduler import Scheduler

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.util import greenlet_spawn
 
-from central_api.database import configure_sqlite
-from central_api.schema import SCHEMA_VERSION, meta, metadata
+from central_api.storage.database import configure_sqlite
+from central_api.storage.schema import SCHEMA_VERSION, meta, metadata
 
 __all__ = ["Place", "postgresql_place", "sqlite_place"]
 

@@ -44,6 +44,10 @@ def test_no_imports_run_in_a_circle() -> None:
     assert circles(modules_of(ROOT, PACKAGES)) == []
 
 
+def test_no_packages_of_central_import_in_a_circle() -> None:
+    assert circles(modules_of(ROOT, ["central_api"]), depth=2) == []
+
+
 def test_every_package_is_found() -> None:
     assert set(PACKAGES) <= set(modules_of(ROOT, PACKAGES))
 
@@ -135,6 +139,18 @@ def test_a_circle_is_reported(tmp_path: Path, files: dict[str, str]) -> None:
     circle = circles(tree(tmp_path, files))
     assert circle[0] == circle[-1]
     assert len(set(circle)) == len(files)
+
+
+def test_a_circle_of_packages_is_reported(tmp_path: Path) -> None:
+    files = {
+        "central_api/ledger/books.py": "from central_api.storage.schema import entries",
+        "central_api/storage/schema.py": "X = 1",
+        "central_api/storage/feed.py": "from central_api.ledger.fold import fold",
+        "central_api/ledger/fold.py": "X = 1",
+    }
+    modules = tree(tmp_path, files)
+    assert circles(modules) == []
+    assert set(circles(modules, depth=2)) == {"central_api.ledger", "central_api.storage"}
 
 
 def test_gathering_names_in_a_package_is_no_circle(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("loyalty_sdk", "drivers", "sync", "terminal_agent", "central_api")
 PUBLIC_NAMES = Path(__file__).with_name("public_names.txt")
 # A script that only Alembic can run.
-SCRIPTS = ("central_api.migrations.env",)
+SCRIPTS = ("central_api.storage.migrations.env",)
 UPDATE = "PYTHONPATH=. .venv/bin/python -m tests.unit.test_public_names"
 
 

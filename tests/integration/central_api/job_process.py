@@ -16,9 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from central_api.bootstrap import job_runner, open_central
-from central_api.jobs import Job, Step, Task
-from central_api.schema import epochs
-from central_api.statements import insert_rows
+from central_api.jobs.catalogue import Job, Step, Task
+from central_api.storage.schema import epochs
+from central_api.storage.statements import insert_rows
 
 STEPS = 6
 

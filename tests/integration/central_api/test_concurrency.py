@@ -16,17 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
-from central_api import feed, programmes
 from central_api.capabilities import Capabilities
-from central_api.database import Database, open_database
-from central_api.decisions import merge, settle_due
-from central_api.installation import install
 from central_api.keys import new_key_ring
-from central_api.members import note_interest
-from central_api.postgresql import PostgresqlEngines
+from central_api.ledger import feed
+from central_api.members.decisions import merge, settle_due
+from central_api.members.members import note_interest
 from central_api.problems import Problem
-from central_api.schema import entries, waiting
-from central_api.verification import verify_tenant
+from central_api.programmes import versions as programmes
+from central_api.storage.database import Database, open_database
+from central_api.storage.installation import install
+from central_api.storage.postgresql import PostgresqlEngines
+from central_api.storage.schema import entries, waiting
+from central_api.verification.verification import verify_tenant
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer
 from tests.support.postgresql import Server

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from central_api.database import ATTEMPTS_MAX, DatabaseUnusable, open_database
+from central_api.storage.database import ATTEMPTS_MAX, DatabaseUnusable, open_database
 from tests.support.postgresql import Server
 
 # More than a pool holds.

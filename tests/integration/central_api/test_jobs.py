@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from central_api import bootstrap, job_leases
+from central_api import bootstrap
 from central_api.bootstrap import Central, job_runner, open_central
-from central_api.job_runner import JobRunner, Run
-from central_api.job_scheduler import do_jobs
-from central_api.jobs import JOBS, Job, Step, Task, jobs_named
-from central_api.schema import epochs
-from central_api.totals import count_parts, note_transfers
+from central_api.jobs import leases as job_leases
+from central_api.jobs.catalogue import JOBS, Job, Step, Task, jobs_named
+from central_api.jobs.runner import JobRunner, Run
+from central_api.jobs.scheduler import do_jobs
+from central_api.ledger.totals import count_parts, note_transfers
+from central_api.storage.schema import epochs
 from tests.integration.central_api.job_process import STEPS, counting_job
 from tests.integration.central_api.support import ROOT, Program
 

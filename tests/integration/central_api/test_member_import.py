@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from central_api import member_import
 from central_api.bootstrap import open_central
-from central_api.database import Database, DatabaseUnusable
-from central_api.import_file import ImportInvalid, read_import_file
+from central_api.commands import member_import
+from central_api.members.import_file import ImportInvalid, read_import_file
+from central_api.storage.database import Database, DatabaseUnusable
 from tests.integration.central_api.support import Program
 
 T = TypeVar("T")

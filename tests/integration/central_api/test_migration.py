@@ -16,16 +16,16 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select, text, update
 
 from central_api.bootstrap import migrate_database
-from central_api.database import open_database
-from central_api.differences import Differences
-from central_api.facts import folded_members
-from central_api.fold import NEVER
-from central_api.migration import NotInitialised, check_installed, upgrade
-from central_api.migrations.tables_of_0_1_0 import metadata as earlier
-from central_api.schema import SCHEMA_VERSION, meta
-from central_api.schema_office import metadata
-from central_api.totals import DAY_FIRST, DAY_LAST, moved_totals
-from central_api.verify_totals import verify_totals
+from central_api.ledger.facts import folded_members
+from central_api.ledger.fold import NEVER
+from central_api.ledger.totals import DAY_FIRST, DAY_LAST, moved_totals
+from central_api.storage.database import open_database
+from central_api.storage.migration import NotInitialised, check_installed, upgrade
+from central_api.storage.migrations.tables_of_0_1_0 import metadata as earlier
+from central_api.storage.schema import SCHEMA_VERSION, meta
+from central_api.storage.schema_office import metadata
+from central_api.verification.differences import Differences
+from central_api.verification.totals import verify_totals
 from tests.integration.central_api.support import Program
 from tests.support.postgresql import Server
 

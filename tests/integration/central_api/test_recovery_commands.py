@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from central_api.claims import PREFIX, Claim
+from central_api.exchange.claims import PREFIX, Claim
 from loyalty_sdk.codec import dumps
 from tests.integration.central_api.support import Program
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from central_api.limits import Limits
+from central_api.api.limits import Limits
 from tests.integration.exchange.proxy import Proxy
 from tests.integration.exchange.site import CentralSite
 from tests.integration.exchange.tills import Till

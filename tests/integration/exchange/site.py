@@ -14,9 +14,9 @@ from typing import Any
 
 import uvicorn
 
-from central_api.api import create_app
+from central_api.api.application import create_app
+from central_api.api.limits import Limits
 from central_api.bootstrap import open_central
-from central_api.limits import Limits
 from tests.integration.central_api.support import Program
 
 __all__ = ["CARD", "CentralSite", "programme"]

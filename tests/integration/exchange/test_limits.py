@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from central_api.limits import Limits
+from central_api.api.limits import Limits
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.protocol import UPLOAD_BYTES_MAX
 from terminal_agent.enrolment import EnrolmentFailed

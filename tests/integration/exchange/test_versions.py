@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from central_api.api import create_app
+from central_api.api.application import create_app
 from central_api.bootstrap import migrate_database, open_central
 from loyalty_sdk.codec import dumps
 from tests.integration.exchange.proxy import Fault, Proxy, answer_of, json_answer

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from central_api import grants, terminals
-from central_api.changes import changes_page
-from central_api.programmes import signed_programme
-from central_api.terminals import Terminal
-from central_api.upload import receive_upload
+from central_api.exchange import grants
+from central_api.exchange.changes import changes_page
+from central_api.exchange.upload import receive_upload
+from central_api.programmes.versions import signed_programme
+from central_api.terminals import terminals
+from central_api.terminals.terminals import Terminal
 from loyalty_sdk.errors import OutcomeUnknown
 from loyalty_sdk.protocol import (
     EnrolmentRequest,

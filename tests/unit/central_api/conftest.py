@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from central_api.api import create_app
+from central_api.api.application import create_app
 from central_api.bootstrap import initialise
 from tests.support.databases import Place, postgresql_place, sqlite_place
 from tests.support.postgresql import Server

@@ -11,9 +11,13 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from central_api import api_keys, installation, members, programmes, terminals
 from central_api.bootstrap import Central
+from central_api.members import members
+from central_api.office import api_keys
 from central_api.problems import STATUS_BY_TYPE
+from central_api.programmes import versions as programmes
+from central_api.storage import installation
+from central_api.terminals import terminals
 from loyalty_sdk.codec import decode, dumps, loads
 from loyalty_sdk.office import KeyRequest, MemberView, Scope
 from loyalty_sdk.programme import parse_programme

@@ -13,16 +13,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
-from central_api import grants, members, programmes, terminals
 from central_api.capabilities import Capabilities
-from central_api.changes import changes_page
-from central_api.installation import install
+from central_api.exchange import grants
+from central_api.exchange.changes import changes_page
+from central_api.exchange.upload import receive_upload
 from central_api.keys import new_key_ring
+from central_api.members import members
+from central_api.members.snapshots import snapshots_for
 from central_api.problems import Problem
-from central_api.schema import balances, reservations, transfers
-from central_api.snapshots import snapshots_for
-from central_api.terminals import Terminal
-from central_api.upload import receive_upload
+from central_api.programmes import versions as programmes
+from central_api.storage.installation import install
+from central_api.storage.schema import balances, reservations, transfers
+from central_api.terminals import terminals
+from central_api.terminals.terminals import Terminal
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import (
     ChangesPage,

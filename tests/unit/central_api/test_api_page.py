@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from central_api.api import create_app
+from central_api.api.application import create_app
 from loyalty_sdk.codec import loads
 from tests.unit.central_api.office_support import Desk
 

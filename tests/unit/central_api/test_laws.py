@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from central_api.schema import transfers
+from central_api.storage.schema import transfers
 from loyalty_sdk.model import ReturnLine
 from loyalty_sdk.protocol import MemberAnswer
 from tests.support.databases import Place

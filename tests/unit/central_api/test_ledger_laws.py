@@ -1,7 +1,7 @@
 """Laws 5 to 10 on the real ledger, where points are pending and expire while terminals are away for weeks.
 
-What is expected is reckoned here from what was recorded and decided, by a model of its own; `central_api.fold` has one
-more in test_fold.py.
+What is expected is reckoned here from what was recorded and decided, by a model of its own; the fold has one more in
+ledger/test_fold.py.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import Any
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from central_api import decisions, programmes
-from central_api.facts import folded_members
-from central_api.fold import Figures
+from central_api.ledger.facts import folded_members
+from central_api.ledger.fold import Figures
+from central_api.members import decisions
 from central_api.problems import Refused
-from central_api.schema import balances, transfers
-from central_api.schema_ledger import settlements
-from central_api.verification import verify_tenant
+from central_api.programmes import versions as programmes
+from central_api.storage.schema import balances, transfers
+from central_api.storage.schema_ledger import settlements
+from central_api.verification.verification import verify_tenant
 from loyalty_sdk.envelope import GrantClosedBody, GrantUse
 from loyalty_sdk.model import ReturnLine
 from loyalty_sdk.programme import parse_programme

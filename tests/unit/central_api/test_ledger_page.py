@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from central_api import decisions, programmes
-from central_api.schema import balances, transfers
-from central_api.schema_ledger import settlements
-from central_api.verification import verify_tenant
+from central_api.members import decisions
+from central_api.programmes import versions as programmes
+from central_api.storage.schema import balances, transfers
+from central_api.storage.schema_ledger import settlements
+from central_api.verification.verification import verify_tenant
 from loyalty_sdk.envelope import GrantUse
 from loyalty_sdk.programme import parse_programme
 from tests.support.terminal import Recorded, SupportTerminal, basket_of, grant_use

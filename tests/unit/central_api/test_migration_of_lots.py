@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from central_api.migration import upgrade
-from central_api.schema_ledger import debits, decisions, lots, settlements
+from central_api.storage.migration import upgrade
+from central_api.storage.schema_ledger import debits, decisions, lots, settlements
 from tests.support.databases import Place
 from tests.unit.central_api.support import World, new_world, prove
 from tests.unit.central_api.test_laws import ACTIONS, act

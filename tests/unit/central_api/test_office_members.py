@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from central_api import judgement
-from central_api.judge_sales import judge_sale
-from central_api.matter import Matter
-from central_api.records import Verdict
+from central_api.judging import judgement
+from central_api.judging.matter import Matter
+from central_api.judging.sales import judge_sale
+from central_api.ledger.records import Verdict
 from loyalty_sdk.codec import decode
 from loyalty_sdk.office import Adjustment, AliasAddition, MemberPatch, MemberRequest, MemberSearch, MemberView
 from tests.support.terminal import basket_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from central_api.programme_validation import validate_document
+from central_api.programmes.validation import validate_document
 from loyalty_sdk.basket import Basket, Line
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.rules import points_by_rule, reward_offers

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from central_api.api import create_app
+from central_api.api.application import create_app
 from central_api.capabilities import Capabilities
-from central_api.database import Database
+from central_api.storage.database import Database
 from loyalty_sdk import _member_calls, _office_calls, _terminal_calls, office
 from loyalty_sdk._central_calls import ENDPOINTS, Pages
 from loyalty_sdk._flow import Call

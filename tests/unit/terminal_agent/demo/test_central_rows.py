@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from central_api import schema
+from central_api.storage import schema
 from loyalty_sdk.envelope import Entry, JournalOpenedBody, ReleaseBody, encode_entry
 from loyalty_sdk.model import ReceiptKey
 from terminal_agent.demo.central_rows import clear_database, grants_open, read_by_sqlalchemy, read_central_rows

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from central_api.schema import metadata
+from central_api.storage.schema import metadata
 from loyalty_sdk.envelope import Entry, JournalOpenedBody, encode_entry
 from loyalty_sdk.model import ReceiptKey
 from sync.schema import STATEMENTS

@@ -1,0 +1,1 @@
+"""HTTP: the calls of terminals and of the back office, and their OpenAPI document. Decides nothing."""

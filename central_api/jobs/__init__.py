@@ -1,0 +1,1 @@
+"""What central does by itself, and which process does it (docs/jobs.md)."""

@@ -1,0 +1,137 @@
+"""The jobs of central: what each does in one transaction, how often, and how much of it there is. A table, no clock.
+
+A job does nothing that has not become true before it runs: points expire at their date, and whoever touches a member
+settles its account first. It only brings that into the books for those whom nobody touches. So a job may be late, be
+killed at any moment and run again: each step is one transaction, which either happened whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from central_api.capabilities import Capabilities
+from central_api.jobs.retention import count_useless, remove_useless
+from central_api.judging.held import HELD_DAYS, count_held, count_held_long, judge_held
+from central_api.ledger.records import Place
+from central_api.ledger.totals import count_parts, fold_totals
+from central_api.members.decisions import settle_due
+from central_api.problems import refuse
+from central_api.storage.schema_ledger import settlements
+
+__all__ = ["JOBS", "Job", "Step", "Task", "jobs_named"]
+
+# As many as one transaction settles: tills wait for it on SQLite.
+MEMBERS_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a step works with: one transaction, and where in its work the job is."""
+
+    connection: Connection
+    capabilities: Capabilities
+    tenant: str
+    position: str = ""
+    set_aside: Set[Place] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a step did: `done` things; whether there is `more`, and at which position; at the end a `note`."""
+
+    done: int
+    more: bool
+    position: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job. A server does it every `every_s` seconds; `size` tells how much there is to do now."""
+
+    name: str
+    text: str
+    every_s: int
+    step: Callable[[Task], Step]
+    size: Callable[[Task], int]
+
+
+def jobs_named(name: str | None) -> Sequence[Job]:
+    """Return all jobs, or the one of a name. Raises Refused `not-found`."""
+    found = [job for job in JOBS if name in (None, job.name)]
+    if not found:
+        raise refuse("not-found", f"there is no job {name}; the jobs are {', '.join(job.name for job in JOBS)}")
+    return found
+
+
+def _settle(task: Task) -> Step:
+    settled = settle_due(task.connection, task.capabilities, task.tenant, MEMBERS_AT_ONCE)
+    return Step(done=settled, more=settled > 0)
+
+
+def _count_due(task: Task) -> int:
+    due = (settlements.c.tenant == task.tenant) & (settlements.c.next_due_at <= task.capabilities.now())
+    return int(task.connection.execute(select(func.count()).select_from(settlements).where(due)).scalar_one())
+
+
+def _fold_totals(task: Task) -> Step:
+    folded = fold_totals(task.connection, task.tenant)
+    return Step(done=folded, more=folded > 0)
+
+
+def _judge_held(task: Task) -> Step:
+    done, last = judge_held(task.connection, task.capabilities, task.tenant, task.position, task.set_aside)
+    if last:
+        return Step(done=done, more=True, position=last)
+    count = count_held_long(task.connection, task.tenant, task.capabilities.now())
+    note = f"{count} entries are held for more than {HELD_DAYS} days; see: loyalty-central jobs held" if count else ""
+    return Step(done=done, more=False, note=note)
+
+
+def _remove_useless(task: Task) -> Step:
+    removed = remove_useless(task.connection, task.tenant, task.capabilities.now())
+    return Step(done=removed, more=removed > 0)
+
+
+def _of_tenant(count: Callable[[Connection, str], int]) -> Callable[[Task], int]:
+    return lambda task: count(task.connection, task.tenant)
+
+
+def _of_tenant_now(count: Callable[[Connection, str, Any], int]) -> Callable[[Task], int]:
+    return lambda task: count(task.connection, task.tenant, task.capabilities.now())
+
+
+JOBS: Sequence[Job] = (
+    Job(
+        name="settle",
+        text="book what is due of members whom nobody touches: points that expire, points that become available",
+        every_s=60,
+        step=_settle,
+        size=_count_due,
+    ),
+    Job(
+        name="totals",
+        text="add what was booked to the programme's totals by day",
+        every_s=60,
+        step=_fold_totals,
+        size=_of_tenant(count_parts),
+    ),
+    Job(
+        name="held",
+        text=f"judge again what waits for a sale or a card, and say what has waited for more than {HELD_DAYS} days",
+        every_s=3_600,
+        step=_judge_held,
+        size=_of_tenant(count_held),
+    ),
+    Job(
+        name="retention",
+        text="delete answers kept for an Idempotency-Key, expired codes of terminals and secrets of API keys",
+        every_s=3_600,
+        step=_remove_useless,
+        size=_of_tenant_now(count_useless),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Judgement: what becomes of each entry (Law 6)."""

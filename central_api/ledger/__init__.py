@@ -1,0 +1,1 @@
+"""The ledger: accounts, lots, transfers, and the fold that they follow from. Knows no uploads."""

@@ -1,0 +1,1 @@
+"""Members: registered, found, shown, imported, merged, and what people decide about their points."""

@@ -1,1 +1,0 @@
-"""The steps from the tables of release 0.1.0 to today's, run by Alembic. `central_api.migration` starts them."""

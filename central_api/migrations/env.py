@@ -1,7 +1,0 @@
-"""What Alembic runs to get at the database: the connection of the transaction that `central_api.migration` is in."""
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"])
-with context.begin_transaction():
-    context.run_migrations()

@@ -1,0 +1,1 @@
+"""Terminals: made, enrolled, known, revoked, last heard of."""

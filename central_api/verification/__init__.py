@@ -1,0 +1,1 @@
+"""Verification: everything that is stored, computed again."""
