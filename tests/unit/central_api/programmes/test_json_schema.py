@@ -17,7 +17,7 @@ from central_api.programmes.json_schema import programme_schema, schema_text
 from loyalty_sdk.codec import INTEGER_MAX, CodecError
 from loyalty_sdk.programme import parse_programme
 
-KEPT = Path(__file__).parents[3] / "docs" / "programme.schema.json"
+KEPT = Path(__file__).parents[4] / "docs" / "programme.schema.json"
 WRITE = """python -c "from central_api.programmes.json_schema import schema_text; print(schema_text(), end='')\""""
 SCHEMA = jsonschema_rs.Draft202012Validator(programme_schema())
 # What a schema cannot say: this one refusal is left to `parse_programme`.
