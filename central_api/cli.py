@@ -6,23 +6,18 @@ Imports only the standard library, so that it can say what is missing where the 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
 from importlib.util import find_spec
+
+from central_api.arguments import Commands, add_command, add_group, count, day, hours, instant, version
 
 __all__ = ["main"]
 
 # What the extra `central` brings beside what the agent needs; SQLAlchemy asks for greenlet only when it is used.
 EXTRA = ("fastapi", "alembic", "asyncpg", "greenlet")
 
-DATABASE_VARIABLE = "LOYALTY_CENTRAL_DATABASE"
-DATABASE_DEFAULT = "sqlite:///loyalty-central.db"
 FAILED = 2
-COUNT_MAX = 10_000
-HOURS_MAX = 720
-VERSION_MAX = 2**53 - 1
 
 EXAMPLES = """\
 a first central, from nothing:
@@ -73,13 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar=names, required=True)
     _add_init(commands)
     _add_serve(commands)
-    _command(
+    add_command(
         commands,
         "migrate",
         "bring the database of an earlier release to this one's form; make a backup first (serve and init do it too)",
         "loyalty-central migrate",
     )
-    _command(
+    add_command(
         commands,
         "verify",
         "recompute every balance, outcome and chain from transfers and entries; ends with 1 where anything differs",
@@ -96,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _command(
+def _add_init(commands: Commands) -> None:
+    command = add_command(
         commands,
         "init",
         "create database, keys and tenant",
@@ -106,8 +101,8 @@ def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--programme", metavar="FILE", help="a programme document to put in force at once")
 
 
-def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _command(
+def _add_serve(commands: Commands) -> None:
+    command = add_command(
         commands,
         "serve",
         "answer terminals until SIGTERM; the API's documentation is under /docs",
@@ -120,12 +115,14 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
 
 
-def _add_terminal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "terminal", "enrol, list, recall and revoke terminals")
-    add = _command(group, "add", "make a terminal and print its one-time code", "loyalty-central terminal add till-1")
+def _add_terminal(commands: Commands) -> None:
+    group = add_group(commands, "terminal", "enrol, list, recall and revoke terminals")
+    add = add_command(
+        group, "add", "make a terminal and print its one-time code", "loyalty-central terminal add till-1"
+    )
     add.add_argument("name", help="the terminal's name, which is its id for ever")
-    _command(group, "list", "list the terminals", "loyalty-central terminal list --json")
-    recall = _command(
+    add_command(group, "list", "list the terminals", "loyalty-central terminal list --json")
+    recall = add_command(
         group,
         "recall",
         "want every open grant of a terminal back; it closes them when it hears of it",
@@ -134,7 +131,7 @@ def _add_terminal(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     which = recall.add_mutually_exclusive_group(required=True)
     which.add_argument("name", nargs="?", help="the terminal")
     which.add_argument("--all", action="store_true", help="every terminal")
-    revoke = _command(
+    revoke = add_command(
         group,
         "revoke",
         "let a terminal do nothing but deliver what it recorded, and want its grants back",
@@ -143,9 +140,9 @@ def _add_terminal(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     revoke.add_argument("name", help="the terminal")
 
 
-def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "member", "register, import and show members")
-    add = _command(
+def _add_member(commands: Commands) -> None:
+    group = add_group(commands, "member", "register, import and show members")
+    add = add_command(
         group,
         "add",
         "register a member",
@@ -153,7 +150,7 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     add.add_argument("--alias", action="append", required=True, help="card number, token or phone; may be repeated")
     add.add_argument("--name", default="", help="the member's name; tills see it masked")
-    imported = _command(
+    imported = add_command(
         group,
         "import",
         "register members from a CSV file with the columns alias,name and, if there are any, tier,balance (an opening "
@@ -164,8 +161,8 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     imported.add_argument("file", metavar="FILE.csv", help="the table, in UTF-8")
     imported.add_argument("--dry-run", action="store_true", help="import nothing, and say what would become of it")
     imported.add_argument("--report", metavar="FILE.csv", help="write the rows that were refused, and why, to a table")
-    _command(group, "list", "list the members", "loyalty-central member list --json")
-    show = _command(
+    add_command(group, "list", "list the members", "loyalty-central member list --json")
+    show = add_command(
         group,
         "show",
         "show a member's balance, grants and history",
@@ -178,14 +175,14 @@ def _add_member(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_decisions(group)
 
 
-def _add_decisions(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    adjust = _command(
+def _add_decisions(group: Commands) -> None:
+    adjust = add_command(
         group,
         "adjust",
         "give points (above 0) or take points (below 0) by hand; what is owed is repaid first",
         'loyalty-central member adjust 2000000000015 --points 50 --reason "the printer was out of paper"',
     )
-    write_off = _command(
+    write_off = add_command(
         group,
         "write-off",
         "forgive points that a member owes: the programme's loss",
@@ -194,7 +191,7 @@ def _add_decisions(group: argparse._SubParsersAction[argparse.ArgumentParser]) -
     for command in (adjust, write_off):
         command.add_argument("member", metavar="ALIAS_OR_ID")
         command.add_argument("--points", type=int, required=True, metavar="N", help="how many")
-    merge = _command(
+    merge = add_command(
         group,
         "merge",
         "make one member of two: points, cards and history of the source are the member's from now on",
@@ -206,9 +203,9 @@ def _add_decisions(group: argparse._SubParsersAction[argparse.ArgumentParser]) -
         command.add_argument("--reason", required=True, metavar="TEXT", help="why; it is kept")
 
 
-def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "key", "make, rotate and revoke the back office's API keys")
-    add = _command(
+def _add_key(commands: Commands) -> None:
+    group = add_group(commands, "key", "make, rotate and revoke the back office's API keys")
+    add = add_command(
         group,
         "add",
         "make a key and print its secret, which is shown this once",
@@ -221,8 +218,8 @@ def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         default="read-only",
         help="what it may do: look, with names masked; look after members; everything (default: %(default)s)",
     )
-    _command(group, "list", "list the keys without their secrets", "loyalty-central key list --json")
-    rotate = _command(
+    add_command(group, "list", "list the keys without their secrets", "loyalty-central key list --json")
+    rotate = add_command(
         group,
         "rotate",
         "make a key in the place of another and print its secret; the other one goes on for some hours",
@@ -230,15 +227,15 @@ def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     rotate.add_argument("key_id", metavar="KEY_ID")
     rotate.add_argument(
-        "--hours", type=_hours, default=24, metavar="N", help="how long the old one goes on, 0 to 720 (24)"
+        "--hours", type=hours, default=24, metavar="N", help="how long the old one goes on, 0 to 720 (24)"
     )
-    revoke = _command(group, "revoke", "end a key at once", "loyalty-central key revoke 4wkqjz6mhxa7x2te")
+    revoke = add_command(group, "revoke", "end a key at once", "loyalty-central key revoke 4wkqjz6mhxa7x2te")
     revoke.add_argument("key_id", metavar="KEY_ID")
 
 
-def _add_quarantine(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "quarantine", "see entries that could not be judged, and judge them anew")
-    listed = _command(
+def _add_quarantine(commands: Commands) -> None:
+    group = add_group(commands, "quarantine", "see entries that could not be judged, and judge them anew")
+    listed = add_command(
         group,
         "list",
         "list what arrived and could not be judged, with the reason; --json also has the bytes",
@@ -247,7 +244,7 @@ def _add_quarantine(commands: argparse._SubParsersAction[argparse.ArgumentParser
     listed.add_argument(
         "--limit", type=int, default=1_000, metavar="N", help="how many to show at most, the earliest in front (1000)"
     )
-    judge = _command(
+    judge = add_command(
         group,
         "judge",
         "judge entries anew after what was wrong was mended: a programme activated, central updated",
@@ -258,21 +255,21 @@ def _add_quarantine(commands: argparse._SubParsersAction[argparse.ArgumentParser
     which.add_argument("--all", action="store_true", help="every quarantined entry")
 
 
-def _add_recovery(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "recovery", "see how far terminals refilled a central that was restored from a backup")
-    _command(
+def _add_recovery(commands: Commands) -> None:
+    group = add_group(commands, "recovery", "see how far terminals refilled a central that was restored from a backup")
+    add_command(
         group,
         "show",
         "show which terminals are still waited for, what is lost for good, and claims that wait for a person",
         "loyalty-central recovery show",
     )
-    _command(
+    add_command(
         group,
         "begin",
         "begin a recovery by hand, right after a backup was restored: terminals that lack nothing do not show it",
         "loyalty-central recovery begin",
     )
-    override = _command(
+    override = add_command(
         group,
         "override",
         "grant again without waiting for a terminal; what it still holds of grants is central's risk",
@@ -283,9 +280,9 @@ def _add_recovery(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     which.add_argument("--all", action="store_true", help="every terminal that is waited for")
 
 
-def _add_programme(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "programme", "check a programme, try it on recorded sales, put it in force")
-    validate = _command(
+def _add_programme(commands: Commands) -> None:
+    group = add_group(commands, "programme", "check a programme, try it on recorded sales, put it in force")
+    validate = add_command(
         group,
         "validate",
         "say all that is wrong with a document, and what may be regretted; ends with 1 for errors; no database is read",
@@ -293,139 +290,73 @@ def _add_programme(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     validate.add_argument("file", metavar="FILE")
     validate.add_argument("--against", metavar="FILE", help="a document that it follows: what changes much is told")
-    _command(
+    add_command(
         group,
         "schema",
         "print the document's JSON Schema, for editors and other programs; no database is read",
         "loyalty-central programme schema > programme.schema.json",
     )
-    dry_run = _command(
+    dry_run = add_command(
         group,
         "dry-run",
         "show what recorded sales would have earned by a document: by rule, by member, by sale; writes nothing",
         "loyalty-central programme dry-run programme.json --days 30",
     )
     dry_run.add_argument("file", metavar="FILE")
-    dry_run.add_argument("--days", type=_count, default=30, metavar="N", help="how many days back, at most 366 (30)")
-    activate = _command(
+    dry_run.add_argument("--days", type=count, default=30, metavar="N", help="how many days back, at most 366 (30)")
+    activate = add_command(
         group,
         "activate",
         "check, sign and publish a programme document, in force at once or at a date",
         "loyalty-central programme activate programme.json --at 2027-01-01T00:00:00+00:00",
     )
     activate.add_argument("file", metavar="FILE")
-    activate.add_argument("--at", type=_instant, metavar="TIME", help="when it comes into force (default: at once)")
-    withdraw = _command(
+    activate.add_argument("--at", type=instant, metavar="TIME", help="when it comes into force (default: at once)")
+    withdraw = add_command(
         group,
         "withdraw",
         "let a version whose date has not come never come into force; its document is kept",
         "loyalty-central programme withdraw 4",
     )
-    withdraw.add_argument("version", type=_version, metavar="VERSION")
-    _command(group, "list", "list every version with its date", "loyalty-central programme list --json")
-    show = _command(group, "show", "show a programme", "loyalty-central programme show --version 3")
-    show.add_argument("--version", type=_version, metavar="N", help="a version (default: the one in force)")
+    withdraw.add_argument("version", type=version, metavar="VERSION")
+    add_command(group, "list", "list every version with its date", "loyalty-central programme list --json")
+    show = add_command(group, "show", "show a programme", "loyalty-central programme show --version 3")
+    show.add_argument("--version", type=version, metavar="N", help="a version (default: the one in force)")
 
 
-def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "jobs", "book what is due, fold totals, judge held entries again, delete what is useless")
-    run = _command(
+def _add_jobs(commands: Commands) -> None:
+    group = add_group(
+        commands, "jobs", "book what is due, fold totals, judge held entries again, delete what is useless"
+    )
+    run = add_command(
         group,
         "run",
         "do all jobs now, or one; a server does them by itself, and no two processes do the same at once",
         "loyalty-central jobs run settle",
     )
     run.add_argument("name", nargs="?", metavar="JOB", help="one of those that jobs list shows (default: all)")
-    _command(group, "list", "show each job, when it last ran, and what it failed with", "loyalty-central jobs list")
-    held = _command(
+    add_command(group, "list", "show each job, when it last ran, and what it failed with", "loyalty-central jobs list")
+    held = add_command(
         group,
         "held",
         "show entries that have long waited: returns whose sale, sales whose card never arrived",
         "loyalty-central jobs held --days 30",
     )
-    held.add_argument("--days", type=_count, default=30, metavar="N", help="for how long at least (%(default)s)")
+    held.add_argument("--days", type=count, default=30, metavar="N", help="for how long at least (%(default)s)")
     held.add_argument(
-        "--limit", type=_count, default=1_000, metavar="N", help="how many to show at most, the earliest first (1000)"
+        "--limit", type=count, default=1_000, metavar="N", help="how many to show at most, the earliest first (1000)"
     )
 
 
-def _add_totals(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _command(
+def _add_totals(commands: Commands) -> None:
+    command = add_command(
         commands,
         "totals",
         "show the whole programme's points by day: issued, redeemed, expired, outstanding",
         "loyalty-central totals --from 2026-05-01 --to 2026-05-31 --json",
     )
-    command.add_argument("--from", dest="first", type=_day, metavar="DAY", help="the first day (default: 30 days)")
-    command.add_argument("--to", dest="last", type=_day, metavar="DAY", help="the last day, in UTC (default: today)")
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= COUNT_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {COUNT_MAX}")
-    return int(text)
-
-
-def _hours(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= HOURS_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of hours from 0 to {HOURS_MAX}")
-    return int(text)
-
-
-def _version(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= VERSION_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is no version; they count from 1")
-    return int(text)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = datetime.min
-    if found.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time with its offset; write it as 2027-01-01T00:00:00+00:00")
-    return found
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-05-31") from None
-
-
-def _group(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse._SubParsersAction[argparse.ArgumentParser]:
-    group = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    return group.add_subparsers(dest="action", required=True)
-
-
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, example: str
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "--database",
-        metavar="URL",
-        default=os.environ.get(DATABASE_VARIABLE) or DATABASE_DEFAULT,
-        help=f"the database (default: ${DATABASE_VARIABLE}, else {DATABASE_DEFAULT})",
-    )
-    command.add_argument(
-        "--keys",
-        metavar="FILE",
-        help="the key file (default: beside the SQLite file; for PostgreSQL loyalty-central.keys.json here)",
-    )
-    command.add_argument("--tenant", metavar="NAME", help="the tenant (default: the only one; for init: default)")
-    command.add_argument("--json", action="store_true", help="print JSON instead of text and tables")
-    return command
+    command.add_argument("--from", dest="first", type=day, metavar="DAY", help="the first day (default: 30 days)")
+    command.add_argument("--to", dest="last", type=day, metavar="DAY", help="the last day, in UTC (default: today)")
 
 
 if __name__ == "__main__":
