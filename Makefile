@@ -48,7 +48,7 @@ herd: build/bench/peers/.stamp  ## let 10,000 terminals come back at once, simul
 simulate: $(STAMP)  ## terminals and central under every fault, from seeds (SEEDS=100 SEED_START=1 ARGS='--jobs 2')
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed-start $(SEED_START) $(ARGS)
 
-contract: $(STAMP)  ## hold central to its OpenAPI document, on both databases (EXAMPLES=500 ARGS='--seed 1')
+contract: $(STAMP)  ## hold central, on both databases, and the agent to their OpenAPI documents (EXAMPLES=500 ARGS='--seed 1')
 	$(BIN)/python -m tests.contract --examples $(EXAMPLES) $(ARGS)
 
 replay: $(STAMP)  ## replay receipts on PostgreSQL, and compare every balance with plain SQL (DATA=online_retail.csv.gz)

@@ -40,6 +40,7 @@ __all__ = [
     "BATCH",
     "ENTRY_PREFIX",
     "JOURNAL_PREFIX",
+    "TENANT",
     "Site",
     "Upload",
     "Uploader",
@@ -80,13 +81,13 @@ class Upload:
     rows: tuple[tuple[str, str, int, bytes], ...]
 
 
-async def new_site(url: str, keys: Path, *, members: int, terminals: int) -> Site:
-    """Make central's database; `keys` is a file that does not exist yet."""
+async def new_site(url: str, keys: Path, *, members: int, terminals: int, programme: str = PROGRAMME) -> Site:
+    """Make central's database; `keys` is a file that does not exist yet, `programme` version 1 with the same rules."""
     central, _ = await initialise(url, keys, TENANT)
     now = datetime.now(UTC)
 
     def fill(connection: Connection) -> str:
-        activate_programme(connection, central.capabilities, TENANT, PROGRAMME)
+        activate_programme(connection, central.capabilities, TENANT, programme)
         connection.exec_driver_sql(MEMBERS_SQL.format(count=members, now=now.isoformat(timespec="milliseconds")))
         _enrol(connection, terminals, now)
         return epoch_of(connection)

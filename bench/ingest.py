@@ -1,4 +1,4 @@
-"""Central's ingest over HTTP, on both databases: against raw drivers, with a hot member, and as the entries grow."""
+"""Central's ingest over HTTP, on both databases: against raw drivers, hot members, and as the entries grow."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
 from bench.central_fill import grow
+from bench.central_lots import give_lots
 from bench.central_places import KINDS, NoPlace, Place, new_places
 from bench.central_process import TERMINALS, Central, Turn, running_central
 from bench.central_site import BATCH, Upload, Uploader, new_site
 from bench.raw_ingest import raw_side
 from bench.rows import Row, Target, at_least, compared, not_measured
-from bench.terminal import MEMBERS, member_id
+from bench.terminal import MEMBERS, PROGRAMME, member_id
 from bench.workshop import Subject, Workshop
 
 __all__ = ["CENTRAL_INGEST"]
@@ -27,6 +28,10 @@ RATE = "central ingest, {}, rate"
 WORK = "central ingest, {}, processor time of a batch"
 HOT_RATE = "central ingest, {}, all to one member, rate"
 HOT_WORK = "central ingest, {}, all to one member, processor time of a batch"
+PAST_RATE = "central ingest, {}, all to one member with lots that expire, rate"
+PAST_WORK = "central ingest, {}, all to one member with lots that expire, processor time of a batch"
+PAST_LOTS = 10_000
+DATED = PROGRAMME.replace("{", '{"expiry": {"months_after_earning": 12}, "pending": {"hours": 48}, ', 1)
 GROWN_RATE = "central ingest growth, {}, rate"
 GROWN_WORK = "central ingest growth, {}, processor time of a batch"
 # One upload alone would be too short to tell its processor time.
@@ -63,6 +68,22 @@ def _hot_member(workshop: Workshop, kind: str) -> Iterator[Row]:
     yield from _compared(kind, turns, "spread over the members", HOT_RATE, HOT_WORK)
 
 
+def _past(workshop: Workshop, kind: str) -> Iterator[Row]:
+    """One central, to which four terminals sell to one member with a long past, or four others to one with none.
+
+    For both, points mature in each second: every upload finds something due.
+    """
+    with ExitStack() as stack:
+        (place,) = stack.enter_context(new_places(kind, workshop.directory / f"past-{kind}", 1))
+        central = stack.enter_context(_central(workshop, place, MEMBERS, DATED))
+        for number, lots in enumerate((PAST_LOTS, 0)):
+            asyncio.run(give_lots(place.address, member_id(number), lots))
+        sides = central.terminals(lambda: member_id(0)), central.terminals(lambda: member_id(1))
+        workshop.begin(f"a member with a past on {kind}", workshop.rounds)
+        turns = _in_turns(workshop, central.turn, central.turn, lambda: [_uploads(workshop, tills) for tills in sides])
+    yield from _compared(kind, turns, "a member without a past", PAST_RATE, PAST_WORK, note=f"{PAST_LOTS:,} lots")
+
+
 def _growth(workshop: Workshop, kind: str) -> Iterator[Row]:
     """A central with many entries and one with few, with as many members in both."""
     blocks = max(1, min(MEMBER_BLOCKS_MAX, workshop.entries // ENTRIES_PER_MEMBER // MEMBERS))
@@ -81,9 +102,13 @@ def _growth(workshop: Workshop, kind: str) -> Iterator[Row]:
     yield from _compared(kind, turns, f"with {few:,} entries", GROWN_RATE, GROWN_WORK, note=note)
 
 
-def _central(workshop: Workshop, place: Place, members: int) -> AbstractContextManager[Central]:
+def _central(
+    workshop: Workshop, place: Place, members: int, programme: str = PROGRAMME
+) -> AbstractContextManager[Central]:
     keys = workshop.directory / f"{place.name}.keys.json"
-    site = asyncio.run(new_site(place.address, keys, members=members, terminals=TERMINALS_ENROLLED))
+    site = asyncio.run(
+        new_site(place.address, keys, members=members, terminals=TERMINALS_ENROLLED, programme=programme)
+    )
     return running_central(site, place)
 
 
@@ -146,6 +171,7 @@ CENTRAL_INGEST = tuple(
     for subject in (
         _subject(kind, _ingest, RATE, WORK),
         _subject(kind, _hot_member, HOT_RATE, HOT_WORK),
+        _subject(kind, _past, PAST_RATE, PAST_WORK),
         _subject(kind, _growth, GROWN_RATE, GROWN_WORK),
     )
 )

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = "{init,serve,migrate,verify,terminal,member,programme,quarantine,recovery,jobs,totals,key}"
+    names = "{init,serve,migrate,verify,terminal,member,programme,quarantine,recovery,jobs,totals,key,audit}"
     commands = parser.add_subparsers(dest="command", metavar=names, required=True)
     _add_init(commands)
     _add_serve(commands)
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_jobs(commands)
     _add_totals(commands)
     _add_key(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -345,6 +346,14 @@ def _add_jobs(commands: Commands) -> None:
     held.add_argument("--days", type=count, default=30, metavar="N", help="for how long at least (%(default)s)")
     held.add_argument(
         "--limit", type=count, default=1_000, metavar="N", help="how many to show at most, the earliest first (1000)"
+    )
+
+
+def _add_audit(commands: Commands) -> None:
+    group = add_group(commands, "audit", "show who did what to terminals, keys, the programme and grants")
+    listing = add_command(group, "list", "list what was done, the newest first", "loyalty-central audit list --json")
+    listing.add_argument(
+        "--limit", type=int, choices=range(1, 501), metavar="N", default=100, help="1 to 500 (default: %(default)s)"
     )
 
 

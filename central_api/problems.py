@@ -32,6 +32,7 @@ STATUS_BY_TYPE: Mapping[str, int] = {
     "too-many-requests": 429,
     "central-failure": 500,
     "busy": 503,
+    "outcome-unknown": 504,
 }
 
 

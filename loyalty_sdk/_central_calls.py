@@ -74,13 +74,14 @@ ENDPOINTS: Mapping[str, tuple[Method, str]] = {
     "withdraw_programme": ("POST", "/v1/programmes/{version}/withdraw"),
     "validate_programme": ("POST", "/v1/programmes/validate"),
     "dry_run_programme": ("POST", "/v1/programmes/dry-run"),
-    # Keys, jobs, totals
+    # Keys, jobs, totals, the audit trail
     "api_keys": ("GET", "/v1/keys"),
     "create_api_key": ("POST", "/v1/keys"),
     "rotate_api_key": ("POST", "/v1/keys/{key_id}/rotate"),
     "revoke_api_key": ("DELETE", "/v1/keys/{key_id}"),
     "jobs": ("GET", "/v1/jobs"),
     "totals": ("GET", "/v1/totals"),
+    "audit": ("GET", "/v1/audit"),
 }
 """The name of a call, its method, and its path as the OpenAPI document writes it."""
 

@@ -1,4 +1,4 @@
-"""The back office's other calls as data: grants, journals, terminals, the programme, keys, jobs and totals. No I/O.
+"""The back office's other calls as data: grants, journals, terminals, the programme, keys, jobs, totals. No I/O.
 
 They become methods as those of `_member_calls` do, and their writes carry keys in the same way.
 """
@@ -15,6 +15,8 @@ from loyalty_sdk._member_calls import member_id_of
 from loyalty_sdk.errors import InvalidRequest
 from loyalty_sdk.office import (
     LIMIT_DEFAULT,
+    ActList,
+    ActView,
     DryRunReport,
     DryRunRequest,
     EntryList,
@@ -51,6 +53,7 @@ from loyalty_sdk.protocol import Outcome
 __all__ = [
     "activate_programme",
     "api_keys",
+    "audit",
     "create_api_key",
     "create_terminal",
     "dry_run_programme",
@@ -244,7 +247,7 @@ def dry_run_programme(document: str, *, days: int = 30) -> Call[DryRunReport]:
     return ask("dry_run_programme", DryRunReport, body=DryRunRequest(document=document, days=days))
 
 
-# Keys, jobs, totals
+# Keys, jobs, totals, the audit trail
 
 
 @checked
@@ -288,6 +291,12 @@ def totals(
     """
     query = {"from": first, "to": last, "limit": limit, "cursor": cursor}
     return listed(ask("totals", TotalList, query=query), lambda page: page.items)
+
+
+@checked
+def audit(*, limit: int = LIMIT_DEFAULT, cursor: str = "") -> Pages[ActView, ActList]:
+    """List who did what to terminals, keys, the programme and grants, the newest first."""
+    return listed(ask("audit", ActList, query={"limit": limit, "cursor": cursor}), lambda page: page.items)
 
 
 def _terminal_name(terminal: TerminalView | str) -> str:

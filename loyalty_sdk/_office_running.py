@@ -1,4 +1,4 @@
-"""API keys, jobs and totals for the back office. See `loyalty_sdk.office`."""
+"""API keys, jobs, totals and the audit trail for the back office. See `loyalty_sdk.office`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from datetime import date, datetime
 from typing import Literal
 
 __all__ = [
+    "ActKind",
+    "ActList",
+    "ActView",
     "JobList",
     "JobState",
     "JobView",
@@ -125,4 +128,44 @@ class TotalList:
     """GET /v1/totals?from&to: both days included, the earliest first; by default the last 30 days."""
 
     items: tuple[TotalView, ...]
+    next_cursor: str | None = None
+
+
+ActKind = Literal[
+    "grant-recalled",
+    "grants-recalled",
+    "key-added",
+    "key-revoked",
+    "key-rotated",
+    "programme-activated",
+    "programme-withdrawn",
+    "recovery-begun",
+    "recovery-overridden",
+    "terminal-added",
+    "terminal-enrolled",
+    "terminal-revoked",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActView:
+    """What somebody did: `actor` is `key:ID`, `terminal:NAME` or `command line`.
+
+    `subject` is what it was done to: the name of a terminal, the id of a key or grant, a version of the programme, an
+    epoch; `*` is every terminal. `detail` says more: of a key its scope or successor, of a recall how many grants.
+    """
+
+    act_id: str
+    acted_at: datetime
+    actor: str
+    act: ActKind
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActList:
+    """GET /v1/audit: the newest first."""
+
+    items: tuple[ActView, ...]
     next_cursor: str | None = None

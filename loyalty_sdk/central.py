@@ -132,13 +132,14 @@ class Central(Handle):
     validate_programme = asked(office.validate_programme)
     dry_run_programme = asked(office.dry_run_programme)
 
-    # Keys, jobs, totals
+    # Keys, jobs, totals, the audit trail
     api_keys = listing(office.api_keys)
     create_api_key = asked(office.create_api_key)
     rotate_api_key = asked(office.rotate_api_key)
     revoke_api_key = asked(office.revoke_api_key)
     jobs = listing(office.jobs)
     totals = listing(office.totals)
+    audit = listing(office.audit)
 
     # A terminal's calls
     enrol = asked(exchange.enrol)
@@ -230,13 +231,14 @@ class AsyncCentral(AsyncHandle):
     validate_programme = awaited(office.validate_programme)
     dry_run_programme = awaited(office.dry_run_programme)
 
-    # Keys, jobs, totals
+    # Keys, jobs, totals, the audit trail
     api_keys = listing_awaited(office.api_keys)
     create_api_key = awaited(office.create_api_key)
     rotate_api_key = awaited(office.rotate_api_key)
     revoke_api_key = awaited(office.revoke_api_key)
     jobs = listing_awaited(office.jobs)
     totals = listing_awaited(office.totals)
+    audit = listing_awaited(office.audit)
 
     # A terminal's calls
     enrol = awaited(exchange.enrol)

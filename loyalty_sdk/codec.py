@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from json.encoder import encode_basestring
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -120,17 +120,20 @@ def _dataclass_reader(cls: Any) -> Reader:
     """Compile a function that checks and takes every field, several times faster than a loop over them.
 
     docs/decisions/0018 shows that of `Tender`. Its names begin with underscores, since a field may be called `data`.
+    Fields are set as the class' own `__init__` does, which takes three times as long over it where they are frozen.
     """
     hints = get_type_hints(cls)
-    space: dict[str, Any] = {"__cls": cls}
+    space: dict[str, Any] = {"__new": partial(cls.__new__, cls)}
     names = [field.name for field in fields(cls)]
-    lines = ["def __read(__data):", f"    if len(__data) != {len(names)}: raise KeyError"]
+    lines = ["def __read(__data):", f"    if len(__data) != {len(names)}: raise KeyError", "    __made = __new()"]
     for name in names:
         inner = _without_none(hints[name])
-        space[f"__read_{name}"] = _reader(inner)
+        space |= {f"__read_{name}": _reader(inner), f"__set_{name}": getattr(cls, name).__set__}
         lines.append(f"    {name} = __data[{name!r}]")
         lines.append(f"    if not ({_plain(name, inner, hints[name])}): {name} = __read_{name}({name})")
-    exec("\n".join([*lines, f"    return __cls({', '.join(f'{name}={name}' for name in names)})"]), space)
+        lines.append(f"    __set_{name}(__made, {name})")
+    lines += ["    __made.__post_init__()"] if hasattr(cls, "__post_init__") else []
+    exec("\n".join([*lines, "    return __made"]), space)
     reader: Reader = space["__read"]
     return reader
 

@@ -61,6 +61,9 @@ from loyalty_sdk._office_programmes import (
     ProgrammeView,
 )
 from loyalty_sdk._office_running import (
+    ActKind,
+    ActList,
+    ActView,
     JobList,
     JobState,
     JobView,
@@ -83,6 +86,9 @@ __all__ = [
     "QUARANTINE_JUDGED_MAX",
     "REASON_LENGTH_MAX",
     "AccountName",
+    "ActKind",
+    "ActList",
+    "ActView",
     "Adjustment",
     "AliasAddition",
     "AliasView",

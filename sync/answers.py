@@ -127,16 +127,19 @@ class StoreChanges:
 class StoreMember:
     """Command: keep what central said of a member: snapshot, grants, and the alias it was found by.
 
-    `redemption_id` says for which redemption it was asked.
+    `journal` is the one that was asked for, where the question named one, `redemption_id` the redemption.
     """
 
     answer: MemberAnswer
     alias_digest: bytes | None = None
     redemption_id: str | None = None
+    journal: str | None = None
 
     def __call__(self, transaction: Transaction) -> None:
         """Grants without a valid signature are left out and reported; the rest is kept."""
-        store_snapshot(transaction, self.answer.snapshot)
+        if self.journal in (None, transaction.head.journal):
+            # Else a new journal was begun meanwhile, and the snapshot counts the entries of the one before.
+            store_snapshot(transaction, self.answer.snapshot)
         if self.alias_digest is not None:
             store_alias(transaction, self.alias_digest, self.answer.snapshot.member_id)
         _store_grants(transaction, self.answer.grants, self.redemption_id)

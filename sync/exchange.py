@@ -316,6 +316,10 @@ class Exchange:
             prune = Prune(retention=self._retention)
             while self._writer.call(prune) == prune.entries_max and not self._stopping:
                 pass
+            with self._store.reading() as connection:
+                unconfirmed = unconfirmed_grants(connection)
+            with self._wakeup:
+                self._machine.grants_checked(unconfirmed=unconfirmed)
 
 
 def _classify(error: Exception) -> tuple[Failure, int | None]:

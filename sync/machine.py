@@ -19,6 +19,7 @@ Laws of this file
 | changes fetched       | more while there are some, in turn with uploads; a programme; a report for grants |
 | programme fetched     | on with the rest                                                             |
 | restarted             | another journal: its own queue                                               |
+| grants checked        | a report where some need it, once all is sent                                |
 | reported              | on from where central is; grants that need it are confirmed once all is sent |
 | failed: unreachable   | pause: full jitter up to `backoff_ms` × 2ⁿ, at most `backoff_ms_max`         |
 | failed: throttled     | pause: what `Retry-After` says, plus full jitter of as long, or of the pause for unreachable |
@@ -222,6 +223,10 @@ class Machine:
         self._watermark = watermark
         self._head_seq = head_seq
         self._report_wanted = False
+
+    def grants_checked(self, *, unconfirmed: bool) -> None:
+        """The grants here were looked through, for central tells a revoked terminal no changes."""
+        self._unconfirmed = unconfirmed
 
     def reported(self, now_ms: int, *, watermark: int, unconfirmed: bool) -> None:
         """Central holds the journal up to `watermark`, and that is durably noted; it may be less than before."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from loyalty_sdk.codec import dumps
-from loyalty_sdk.errors import CurrencyMismatch, LoyaltyError, ScanUnreadable
+from loyalty_sdk.errors import CurrencyMismatch, LoyaltyError, OutcomeUnknown, ScanUnreadable
 from loyalty_sdk.local import (
     HoldRequest,
     IdentifyCall,
@@ -76,7 +76,7 @@ class Service:
                 return _unknown(alias)
             _log.info("identify without central: %s", error)
             return self._identify_here(alias, digest)
-        if not await self._keep(StoreMember(answer=answer, alias_digest=digest)):
+        if not await self._keep(StoreMember(answer=answer, alias_digest=digest, journal=question.journal)):
             return _member_of_answer(answer)
         return self._known(answer.snapshot.member_id, online=True)
 
@@ -158,7 +158,9 @@ class Service:
         except CentralFailure as error:
             _log.info("no exact grant: %s", error)
             return is_refusal(error, "insufficient-points")
-        return await self._keep(StoreMember(answer=answer, redemption_id=request.redemption_id))
+        return await self._keep(
+            StoreMember(answer=answer, redemption_id=request.redemption_id, journal=question.journal)
+        )
 
     def _identify_here(self, alias: str, digest: bytes) -> Member:
         with self._store.reading() as connection:
@@ -181,6 +183,10 @@ class Service:
         """Keep an answer of central; False where the journal takes nothing or the answer does not fit (Law 11)."""
         try:
             await self._write(command)
+        except OutcomeUnknown as error:
+            # The store has said why; where a new journal was begun, the answer is about the one before.
+            _log.warning("an answer of central was not kept: %s", error)
+            return False
         except (LoyaltyError, SQLAlchemyError) as error:
             _log.error("an answer of central could not be kept: %s", error)
             return False

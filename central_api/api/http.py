@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from central_api.problems import Problem, Refused, refuse
-from central_api.storage.database import DatabaseUnusable
+from central_api.storage.database import CommitUnknown, DatabaseUnusable
 from loyalty_sdk.codec import CodecError, decode, decode_tolerant, dumps, loads
 from loyalty_sdk.protocol import UploadHeaders
 
@@ -114,6 +114,10 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(DatabaseUnusable)
     async def on_busy(request: Request, error: DatabaseUnusable) -> Response:
         return problem_response(Problem(name="busy", detail=str(error)))
+
+    @app.exception_handler(CommitUnknown)
+    async def on_unknown(request: Request, error: CommitUnknown) -> Response:
+        return problem_response(Problem(name="outcome-unknown", detail=str(error)))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from central_api.api.office_audit import add_audit_calls
 from central_api.api.office_calls import Office
 from central_api.api.office_entries import add_entry_calls
 from central_api.api.office_jobs import add_job_calls
@@ -25,3 +26,4 @@ def add_office_calls(app: FastAPI, office: Office) -> None:
     add_programme_calls(app, office)
     add_key_calls(app, office)
     add_job_calls(app, office)
+    add_audit_calls(app, office)

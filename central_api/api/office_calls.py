@@ -23,6 +23,7 @@ from central_api.ledger.records import Place
 from central_api.office.api_keys import ApiKey, authenticate_key, check_scope
 from central_api.office.idempotency import Kept, Repeatable, answered_once, read_idempotency_key
 from central_api.problems import refuse
+from central_api.storage.audit import Act, note_act
 from central_api.storage.database import Database
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.office import Scope
@@ -33,6 +34,7 @@ __all__ = ["Asked", "Office", "check_if_match"]
 CACHING = {"Cache-Control": "private, no-cache"}
 
 Q = TypeVar("Q")
+T = TypeVar("T")
 Work = Callable[[Connection, ApiKey], object]
 JudgingWork = Callable[[Connection, ApiKey, Set[Place]], object]
 
@@ -83,6 +85,18 @@ class Office:
     async def write(self, asked: Asked[Any], work: Work) -> Response:
         """Do the work in one transaction, once for its Idempotency-Key, and answer with what it returns."""
         return await self.judge(asked, lambda connection, key, set_aside: work(connection, key))
+
+    async def act(
+        self, asked: Asked[Any], work: Callable[[Connection, ApiKey], T], told: Callable[[T], Act]
+    ) -> Response:
+        """Write what the audit trail tells: `told` says of the answer what was done."""
+
+        def audited(connection: Connection, key: ApiKey) -> T:
+            answer = work(connection, key)
+            note_act(connection, self.capabilities, key.tenant, key.actor, told(answer))
+            return answer
+
+        return await self.write(asked, audited)
 
     async def judge(self, asked: Asked[Any], work: JudgingWork) -> Response:
         """Do work that judges entries again; `work` gets those whose judge breaks, to set them aside."""

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from central_api.api.office_calls import Office
 from central_api.api.openapi_office import Cursor, Id, Limit, describe_list, describe_write
 from central_api.office import api_keys
+from central_api.storage.audit import Act
 from central_api.storage.paging import Paging
 from loyalty_sdk.office import LIMIT_DEFAULT, KeyList, KeyRequest, KeyRotation, KeySecret, KeyView
 
@@ -31,8 +32,10 @@ def add_key_calls(app: FastAPI, office: Office) -> None:
     )
     async def make_key(request: Request) -> Response:
         asked = await office.asked(request, "administrator", KeyRequest)
-        return await office.write(
-            asked, lambda connection, key: api_keys.add_key(connection, capabilities, key.tenant, asked.question)
+        return await office.act(
+            asked,
+            lambda connection, key: api_keys.add_key(connection, capabilities, key.tenant, asked.question),
+            lambda made: Act("key-added", made.key.key_id, made.key.scope),
         )
 
     @app.post(
@@ -42,9 +45,10 @@ def add_key_calls(app: FastAPI, office: Office) -> None:
     )
     async def rotate_key(request: Request, key_id: Id) -> Response:
         asked = await office.asked(request, "administrator", KeyRotation)
-        return await office.write(
+        return await office.act(
             asked,
             lambda connection, key: api_keys.rotate_key(connection, capabilities, key.tenant, key_id, asked.question),
+            lambda made: Act("key-rotated", key_id, made.key.key_id),
         )
 
     @app.delete(
@@ -54,6 +58,8 @@ def add_key_calls(app: FastAPI, office: Office) -> None:
     )
     async def revoke_key(request: Request, key_id: Id) -> Response:
         asked = await office.asked_nothing(request, "administrator")
-        return await office.write(
-            asked, lambda connection, key: api_keys.revoke_key(connection, capabilities, key.tenant, key_id)
+        return await office.act(
+            asked,
+            lambda connection, key: api_keys.revoke_key(connection, capabilities, key.tenant, key_id),
+            lambda view: Act("key-revoked", key_id),
         )

@@ -15,6 +15,7 @@ from central_api.members.views import member_view
 from central_api.office import ledger as office_ledger
 from central_api.office.api_keys import ApiKey
 from central_api.office.entries import member_entry_list
+from central_api.storage.audit import Act
 from central_api.storage.paging import Paging
 from central_api.terminals import terminals
 from loyalty_sdk.office import (
@@ -222,10 +223,10 @@ def _add_grants(app: FastAPI, office: Office) -> None:
         asked = await office.asked_nothing(request, "back-office")
 
         def work(connection: Connection, key: ApiKey) -> GrantView:
-            terminals.recall_grant(connection, key.tenant, grant_id)
+            terminals.recall_grant(connection, office.capabilities, key.tenant, grant_id)
             return office_ledger.grant_view(connection, key.tenant, grant_id)
 
-        return await office.write(asked, work)
+        return await office.act(asked, work, lambda view: Act("grant-recalled", grant_id))
 
 
 async def _decided(

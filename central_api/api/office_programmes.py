@@ -16,6 +16,7 @@ from central_api.problems import Refused, refuse
 from central_api.programmes import versions as programmes
 from central_api.programmes.dry_run import SALES_BY_CALL_MAX, dry_run
 from central_api.programmes.validation import validate_document
+from central_api.storage.audit import Act
 from central_api.storage.paging import Paging
 from loyalty_sdk.codec import CodecError
 from loyalty_sdk.office import (
@@ -121,7 +122,7 @@ def _add_writing(app: FastAPI, office: Office) -> None:
                 raise _invalid(document) from None
             return programme_view(connection, key.tenant, capabilities.now(), made.version)
 
-        return await office.write(asked, work)
+        return await office.act(asked, work, lambda view: Act("programme-activated", f"{view.version}"))
 
     @app.post(
         "/v1/programmes/{version:int}/withdraw",
@@ -135,7 +136,7 @@ def _add_writing(app: FastAPI, office: Office) -> None:
             programmes.withdraw_programme(connection, capabilities, key.tenant, version)
             return programme_view(connection, key.tenant, capabilities.now(), version)
 
-        return await office.write(asked, work)
+        return await office.act(asked, work, lambda view: Act("programme-withdrawn", f"{version}"))
 
 
 def _invalid(document: str) -> Refused:

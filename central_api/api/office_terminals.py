@@ -11,6 +11,7 @@ from central_api.api.office_calls import Office
 from central_api.api.openapi_office import Cursor, Id, Limit, describe_list, describe_read, describe_write
 from central_api.office.api_keys import ApiKey
 from central_api.office.terminals import terminal_list, terminal_view
+from central_api.storage.audit import Act
 from central_api.storage.paging import Paging
 from central_api.terminals import terminals
 from loyalty_sdk.office import (
@@ -59,7 +60,7 @@ def _add_writing(app: FastAPI, office: Office) -> None:
             expires_at = capabilities.now() + timedelta(hours=terminals.CODE_HOURS)
             return TerminalCode(terminal=name, code=code, expires_at=expires_at)
 
-        return await office.write(asked, work)
+        return await office.act(asked, work, lambda made: Act("terminal-added", name))
 
     @app.post(
         "/v1/terminals/{terminal}/recall",
@@ -68,11 +69,12 @@ def _add_writing(app: FastAPI, office: Office) -> None:
     )
     async def recall(request: Request, terminal: Id) -> Response:
         asked = await office.asked_nothing(request, "administrator")
-        return await office.write(
+        return await office.act(
             asked,
             lambda connection, key: GrantsRecalled(
-                grants_recalled=terminals.recall_grants(connection, key.tenant, terminal=terminal)
+                grants_recalled=terminals.recall_grants(connection, office.capabilities, key.tenant, terminal=terminal)
             ),
+            lambda answer: Act("grants-recalled", terminal, f"{answer.grants_recalled}"),
         )
 
     @app.post(
@@ -84,7 +86,7 @@ def _add_writing(app: FastAPI, office: Office) -> None:
         asked = await office.asked_nothing(request, "administrator")
 
         def work(connection: Connection, key: ApiKey) -> TerminalView:
-            terminals.revoke_terminal(connection, key.tenant, terminal)
+            terminals.revoke_terminal(connection, office.capabilities, key.tenant, terminal)
             return terminal_view(connection, key.tenant, terminal)
 
-        return await office.write(asked, work)
+        return await office.act(asked, work, lambda view: Act("terminal-revoked", terminal))

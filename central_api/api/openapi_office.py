@@ -84,7 +84,9 @@ def describe_write(
 ) -> dict[str, Any]:
     """Return the keyword arguments of a route that writes, once for its Idempotency-Key."""
     conditions = ("precondition-required", "precondition-failed") if if_match else ()
-    described = _described(answer, "idempotency-conflict", *conditions, *problems, scope=scope, question=question)
+    described = _described(
+        answer, "idempotency-conflict", "outcome-unknown", *conditions, *problems, scope=scope, question=question
+    )
     described["openapi_extra"]["parameters"] = [_IDEMPOTENCY_KEY, *([_IF_MATCH] if if_match else ())]
     described["responses"][200]["headers"] = _REPLAYED | (_ETAG if etag or if_match else {})
     return described

@@ -54,7 +54,7 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Journal = Annotated[str, Path(pattern=JOURNAL)]
 Text = Annotated[str, Query(pattern=NO_NUL)]
 # The document says the form of a cursor; `changes_page` checks it, and says what to do about a wrong one.
-Cursor = Annotated[str, Query(json_schema_extra={"pattern": "^[0-9]{0,15}$"})]
+Cursor = Annotated[str, Query(json_schema_extra={"pattern": "^([0-9]{1,15}(-[0-9]{1,16})?)?$"})]
 Work = Callable[[Connection, Terminal], T]
 
 
@@ -84,7 +84,7 @@ def _add_enrolment(app: FastAPI, database: Database, capabilities: Capabilities)
     @app.post(
         "/v1/enrolments",
         summary="Enrol a terminal with its one-time code",
-        **describe(EnrolmentAnswer, "code-invalid", question=EnrolmentRequest, token=False),
+        **describe(EnrolmentAnswer, "code-invalid", "outcome-unknown", question=EnrolmentRequest, token=False),
     )
     async def enrol(request: Request) -> Response:
         question = await read_question(request, EnrolmentRequest)
@@ -117,7 +117,7 @@ def _add_members(app: FastAPI, database: Database, capabilities: Capabilities) -
     @app.post(
         "/v1/members/identify",
         summary="Find a member, and set points aside for redeeming offline",
-        **describe(MemberAnswer, "alias-unknown", "terminal-revoked", question=IdentifyRequest),
+        **describe(MemberAnswer, "alias-unknown", "terminal-revoked", "outcome-unknown", question=IdentifyRequest),
     )
     async def identify(request: Request) -> Response:
         token = bearer_token(request)
@@ -132,7 +132,13 @@ def _add_members(app: FastAPI, database: Database, capabilities: Capabilities) -
         "/v1/grants",
         summary="Set points aside for one redemption",
         **describe(
-            MemberAnswer, "insufficient-points", "conflict", "not-found", "terminal-revoked", question=GrantRequest
+            MemberAnswer,
+            "insufficient-points",
+            "conflict",
+            "not-found",
+            "terminal-revoked",
+            "outcome-unknown",
+            question=GrantRequest,
         ),
     )
     async def grant(request: Request) -> Response:
@@ -149,7 +155,7 @@ def _add_journals(app: FastAPI, database: Database, capabilities: Capabilities) 
     @app.post(
         "/v1/journals/{journal}/entries",
         summary="Upload entries",
-        **describe(UploadAnswer, "fork", "epoch-changed", "body-too-large", "encoding-refused", upload=True),
+        **describe(UploadAnswer, "fork", "epoch-changed", "outcome-unknown", upload=True),
     )
     async def upload(request: Request, journal: Journal) -> Response:
         token = bearer_token(request)
@@ -190,7 +196,7 @@ def _add_reports(app: FastAPI, database: Database, capabilities: Capabilities) -
     @app.post(
         "/v1/journals/{journal}/reports",
         summary="Report what is known of a journal, after central or the terminal was restored",
-        **describe(ReportAnswer, "body-too-large", question=SignedReport),
+        **describe(ReportAnswer, "outcome-unknown", question=SignedReport),
     )
     async def report(request: Request, journal: Journal) -> Response:
         token = bearer_token(request)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from central_api.bootstrap import AddressTaken, Central, initialise, migrate_database, open_central, serve
 from central_api.commands import member_reports, programme_commands
+from central_api.commands.audit_commands import act, audit_list
 from central_api.commands.command_input import InputInvalid, read_text
 from central_api.commands.decision_commands import member_adjust, member_merge, member_write_off
 from central_api.commands.import_commands import member_import
@@ -29,6 +30,7 @@ from central_api.members import members
 from central_api.members.import_file import ImportInvalid
 from central_api.problems import Refused
 from central_api.storage import epochs
+from central_api.storage.audit import Act
 from central_api.storage.database import DatabaseUnusable, address_of, shown
 from central_api.storage.installation import epoch_of, tenant_names
 from central_api.storage.migration import NotInitialised
@@ -40,6 +42,8 @@ __all__ = ["run_command"]
 TENANT_DEFAULT = "default"
 FAILED = 2
 DIFFERENT = 1
+# In the audit trail.
+EVERY = "*"
 
 Options = argparse.Namespace
 # What an action returns is the exit code; most say nothing and mean 0.
@@ -140,8 +144,11 @@ async def _serve(options: Options, central: Central, tenant: str) -> None:
 
 
 async def _terminal_add(options: Options, central: Central, tenant: str) -> None:
-    code = await central.database.write(
-        lambda connection: terminals.add_terminal(connection, central.capabilities, tenant, options.name)
+    code = await act(
+        central,
+        tenant,
+        lambda connection: terminals.add_terminal(connection, central.capabilities, tenant, options.name),
+        lambda code: Act("terminal-added", options.name),
     )
     if options.json:
         print_json({"terminal": options.name, "code": code, "hours": terminals.CODE_HOURS})
@@ -160,7 +167,12 @@ async def _terminal_list(options: Options, central: Central, tenant: str) -> Non
 
 async def _terminal_recall(options: Options, central: Central, tenant: str) -> None:
     name = None if options.all else options.name
-    count = await central.database.write(lambda connection: terminals.recall_grants(connection, tenant, terminal=name))
+    count = await act(
+        central,
+        tenant,
+        lambda connection: terminals.recall_grants(connection, central.capabilities, tenant, terminal=name),
+        lambda count: Act("grants-recalled", name or EVERY, f"{count}"),
+    )
     if options.json:
         print_json({"grants_recalled": count})
         return
@@ -168,7 +180,12 @@ async def _terminal_recall(options: Options, central: Central, tenant: str) -> N
 
 
 async def _terminal_revoke(options: Options, central: Central, tenant: str) -> None:
-    await central.database.write(lambda connection: terminals.revoke_terminal(connection, tenant, options.name))
+    await act(
+        central,
+        tenant,
+        lambda connection: terminals.revoke_terminal(connection, central.capabilities, tenant, options.name),
+        lambda nothing: Act("terminal-revoked", options.name),
+    )
     if options.json:
         print_json({"terminal": options.name, "state": "revoked"})
         return
@@ -284,8 +301,11 @@ async def _recovery_show(options: Options, central: Central, tenant: str) -> Non
 
 
 async def _recovery_begin(options: Options, central: Central, tenant: str) -> None:
-    epoch = await central.database.write(
-        lambda connection: claims.begin_and_settle(connection, central.capabilities, "begun by command")
+    epoch = await act(
+        central,
+        tenant,
+        lambda connection: claims.begin_and_settle(connection, central.capabilities, "begun by command"),
+        lambda epoch: Act("recovery-begun", epoch),
     )
     if options.json:
         print_json({"epoch": epoch})
@@ -295,8 +315,11 @@ async def _recovery_begin(options: Options, central: Central, tenant: str) -> No
 
 async def _recovery_override(options: Options, central: Central, tenant: str) -> None:
     name = None if options.all else options.name
-    names = await central.database.write(
-        lambda connection: recovery.override_recovery(connection, central.capabilities, tenant, name)
+    names = await act(
+        central,
+        tenant,
+        lambda connection: recovery.override_recovery(connection, central.capabilities, tenant, name),
+        lambda names: Act("recovery-overridden", name or EVERY, f"{len(names)}"),
     )
     if options.json:
         print_json({"overridden": names})
@@ -336,6 +359,7 @@ _ACTIONS: Mapping[tuple[str, str], Action] = {
     ("key", "list"): key_list,
     ("key", "rotate"): key_rotate,
     ("key", "revoke"): key_revoke,
+    ("audit", "list"): audit_list,
 }
 
 # What needs no database.

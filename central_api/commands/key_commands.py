@@ -9,8 +9,10 @@ from dataclasses import asdict
 from sqlalchemy import Connection
 
 from central_api.bootstrap import Central
+from central_api.commands.audit_commands import act
 from central_api.commands.output import print_json, print_table
 from central_api.office import api_keys
+from central_api.storage.audit import Act
 from central_api.storage.paging import Paging
 from loyalty_sdk.office import LIMIT_MAX, KeyRequest, KeyRotation, KeySecret, KeyView
 
@@ -24,8 +26,11 @@ Options = argparse.Namespace
 async def key_add(options: Options, central: Central, tenant: str) -> None:
     """Make a key and tell its secret."""
     request = KeyRequest(name=options.name, scope=options.scope)
-    made = await central.database.write(
-        lambda connection: api_keys.add_key(connection, central.capabilities, tenant, request)
+    made = await act(
+        central,
+        tenant,
+        lambda connection: api_keys.add_key(connection, central.capabilities, tenant, request),
+        lambda made: Act("key-added", made.key.key_id, made.key.scope),
     )
     _tell(options, made, f"{made.key.key_id} ({made.key.scope}) works from now on")
 
@@ -33,8 +38,11 @@ async def key_add(options: Options, central: Central, tenant: str) -> None:
 async def key_rotate(options: Options, central: Central, tenant: str) -> None:
     """Make a key in the place of another, and tell its secret."""
     rotation = KeyRotation(hours=options.hours)
-    made = await central.database.write(
-        lambda connection: api_keys.rotate_key(connection, central.capabilities, tenant, options.key_id, rotation)
+    made = await act(
+        central,
+        tenant,
+        lambda connection: api_keys.rotate_key(connection, central.capabilities, tenant, options.key_id, rotation),
+        lambda made: Act("key-rotated", options.key_id, made.key.key_id),
     )
     ends = f"{options.key_id} ends in {options.hours} hours" if options.hours else f"{options.key_id} has ended"
     _tell(options, made, f"{made.key.key_id} ({made.key.scope}) works from now on; {ends}")
@@ -42,8 +50,11 @@ async def key_rotate(options: Options, central: Central, tenant: str) -> None:
 
 async def key_revoke(options: Options, central: Central, tenant: str) -> None:
     """End a key at once."""
-    view = await central.database.write(
-        lambda connection: api_keys.revoke_key(connection, central.capabilities, tenant, options.key_id)
+    view = await act(
+        central,
+        tenant,
+        lambda connection: api_keys.revoke_key(connection, central.capabilities, tenant, options.key_id),
+        lambda view: Act("key-revoked", options.key_id),
     )
     if options.json:
         print_json(view)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from central_api.bootstrap import Central
+from central_api.commands.audit_commands import act
 from central_api.commands.command_input import InputInvalid, read_text
 from central_api.commands.output import print_json, print_table, progress
 from central_api.programmes.dry_run import dry_run, sale_count
@@ -26,6 +27,7 @@ from central_api.programmes.versions import (
     signed_programme,
     withdraw_programme,
 )
+from central_api.storage.audit import Act
 from loyalty_sdk.codec import CodecError, loads
 from loyalty_sdk.office import DryRunReport, Finding
 from loyalty_sdk.programme import Programme, parse_programme
@@ -107,16 +109,22 @@ async def activate_document(
 ) -> int:
     """Activate the text of a file. Returns its version. Raises InputInvalid, which names the file, or Refused."""
     with _named(name):
-        programme = await central.database.write(
-            lambda connection: activate_programme(connection, central.capabilities, tenant, document, in_force_at)
+        programme = await act(
+            central,
+            tenant,
+            lambda connection: activate_programme(connection, central.capabilities, tenant, document, in_force_at),
+            lambda programme: Act("programme-activated", f"{programme.version}"),
         )
     return programme.version
 
 
 async def programme_withdraw(options: Options, central: Central, tenant: str) -> None:
     """Let a version that is not in force yet never come into force."""
-    await central.database.write(
-        lambda connection: withdraw_programme(connection, central.capabilities, tenant, options.version)
+    await act(
+        central,
+        tenant,
+        lambda connection: withdraw_programme(connection, central.capabilities, tenant, options.version),
+        lambda nothing: Act("programme-withdrawn", f"{options.version}"),
     )
     if options.json:
         print_json({"version": options.version, "state": "withdrawn"})

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from central_api.capabilities import Capabilities
 from central_api.exchange.journals import entry_outcomes
-from central_api.ledger.feed import feed_number, is_beyond
+from central_api.ledger.feed import FeedCursor, cursor_at, is_of_another_life, parse_cursor
 from central_api.members.snapshots import snapshots_for
 from central_api.problems import refuse
 from central_api.programmes.versions import version_in_force
 from central_api.storage.installation import epoch_of
 from central_api.storage.schema import changes, grants
-from central_api.storage.statements import among, given
+from central_api.storage.statements import among, given, select_rows
 from central_api.terminals.terminals import Terminal
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, SignedDocument
 
@@ -39,19 +39,19 @@ def changes_page(
 ) -> ChangesPage:
     """Return at most `limit` changes after the cursor.
 
-    Raises Refused: `invalid-request` for a cursor made up, `epoch-changed` for one that this feed has not reached.
+    Raises Refused: `invalid-request` for a cursor made up, `epoch-changed` for one of another life of this feed.
     """
-    after = feed_number(cursor)
+    after = parse_cursor(cursor)
     if after is None:
         raise refuse("invalid-request", "the cursor is none that central gave; leave it empty to begin anew")
-    found = _rows(connection, terminal, after, limit + 1)
-    if not found and is_beyond(connection, terminal.tenant, terminal.terminal, after):
+    if is_of_another_life(connection, terminal.tenant, terminal.terminal, after):
         raise refuse("epoch-changed", "central told of changes that it does not have; report, and read the feed anew")
+    found = _rows(connection, terminal, after, limit + 1)
     page = found[:limit]
     members = [row.key for row in page if row.what == "snapshot"]
     return ChangesPage(
         epoch=epoch_of(connection),
-        cursor=str(page[-1].number) if page else cursor,
+        cursor=cursor_at(connection, terminal.tenant, terminal.terminal, page[-1].number) if page else cursor,
         more=len(found) > limit,
         snapshots=tuple(snapshots_for(connection, capabilities, terminal, journal, members)),
         grants=tuple(_grants(connection, terminal, page)),
@@ -62,9 +62,9 @@ def changes_page(
     )
 
 
-def _rows(connection: Connection, terminal: Terminal, after: int, limit: int) -> list[Row[Any]]:
-    values = {"tenant": terminal.tenant, "terminal": terminal.terminal, "after": after, "count": limit}
-    return list(connection.execute(_CHANGES, values))
+def _rows(connection: Connection, terminal: Terminal, after: FeedCursor, limit: int) -> Sequence[Any]:
+    values = {"tenant": terminal.tenant, "terminal": terminal.terminal, "after": after.number, "count": limit}
+    return select_rows(connection, _CHANGES, values)
 
 
 def _outcomes(connection: Connection, terminal: Terminal, journal: str, page: Sequence[Row[Any]]) -> list[EntryOutcome]:
@@ -82,5 +82,5 @@ def _grants(connection: Connection, terminal: Terminal, page: Sequence[Row[Any]]
     wanted = [row.key for row in page if row.what == "grant"]
     if not wanted:
         return []
-    found = connection.execute(_GRANTS, {"tenant": terminal.tenant, "grant_id": wanted})
-    return [SignedDocument(**row._mapping) for row in found]
+    found = select_rows(connection, _GRANTS, {"tenant": terminal.tenant, "grant_id": wanted})
+    return [SignedDocument(**row._asdict()) for row in found]

@@ -18,8 +18,8 @@ from central_api.problems import Problem, refuse
 from central_api.programmes.versions import programme_in_force
 from central_api.storage.epochs import is_recovering
 from central_api.storage.schema import grants
-from central_api.storage.statements import given
-from central_api.terminals.terminals import Terminal, recall_grants
+from central_api.storage.statements import given, select_row, select_rows
+from central_api.terminals.terminals import Terminal, keep_from_revoking, recall_grants
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.programme import OfflineCaps
 from loyalty_sdk.protocol import GrantDocument, GrantRequest, IdentifyRequest, MemberAnswer, SignedDocument
@@ -57,11 +57,12 @@ def issue_exact_grant(
     """Set points aside for one redemption; the same redemption asked again gets the same grant.
 
     Returns the problem `insufficient-points`, with the member's grants elsewhere recalled, which is to be kept. Raises
-    Refused: `not-found`, `invalid-request`, `recovering` after a restore, or `conflict` for a redemption id that was
-    used for something else.
+    Refused: `not-found`, `invalid-request`, `recovering` after a restore, `terminal-revoked`, or `conflict` for a
+    redemption id that was used for something else.
     """
     if not 1 <= request.points_min <= request.points or not 0 < len(request.redemption_id) <= 64:
         raise refuse("invalid-request", "points_min must be from 1 to points, and redemption_id a UUID")
+    keep_from_revoking(connection, terminal)
     books = Books(connection, terminal.tenant, capabilities.now())
     account = books.accounts.get(request.member_id)
     if account is None:
@@ -71,7 +72,7 @@ def issue_exact_grant(
         _check_not_recovering(connection, terminal)
         points = min(request.points, account.available)
         if points < request.points_min:
-            recall_grants(connection, terminal.tenant, member_id=request.member_id, but=terminal.terminal)
+            recall_grants(connection, capabilities, terminal.tenant, member_id=request.member_id, but=terminal.terminal)
             detail = (
                 f"{request.points_min} points are needed and {account.available} are available; points set aside at "
             )
@@ -104,7 +105,7 @@ def _check_not_recovering(connection: Connection, terminal: Terminal) -> None:
 def open_grants(connection: Connection, terminal: Terminal, member_id: str) -> list[Grant]:
     """Return the grants of a member that are open at this terminal, oldest first."""
     values = {"tenant": terminal.tenant, "member_id": member_id, "terminal": terminal.terminal}
-    return [Grant(**row._mapping) for row in connection.execute(_OPEN, values)]
+    return [Grant(**row._asdict()) for row in select_rows(connection, _OPEN, values)]
 
 
 def _grant_ahead(
@@ -118,6 +119,7 @@ def _grant_ahead(
     missing = caps.grant_ahead_points_max - _free_ahead(capabilities, found)
     if missing < 1:
         return False
+    keep_from_revoking(connection, terminal)
     books = Books(connection, terminal.tenant, capabilities.now())
     account = books.accounts.get(member_id)
     points = min(missing, account.available) if account is not None else 0
@@ -136,7 +138,7 @@ def _free_ahead(capabilities: Capabilities, found: Sequence[Grant]) -> int:
 
 def _issued_before(connection: Connection, terminal: Terminal, request: GrantRequest) -> bool:
     values = {"tenant": terminal.tenant, "redemption_id": request.redemption_id}
-    row = connection.execute(_OF_REDEMPTION, values).first()
+    row = select_row(connection, _OF_REDEMPTION, values)
     if row is None:
         return False
     # points_min is left out: what else lies at the terminal may have changed between a lost answer and the retry.
@@ -182,7 +184,7 @@ def _issue(
         points_wanted=request.points if request is not None else None,
     )
     books.grant_changed(grant)
-    grant_issued(connection, terminal.tenant, terminal.terminal, grant.grant_id)
+    grant_issued(connection, terminal.tenant, terminal.terminal, grant.grant_id, now)
     account = books.accounts.get(member_id)
     if account is None:
         raise ValueError("a grant is issued to a member who exists")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from central_api.capabilities import Capabilities
 from central_api.storage.installation import epoch_of
 from central_api.storage.schema import entries, journals
-from central_api.storage.statements import given
+from central_api.storage.statements import given, select_row, select_rows
 from central_api.terminals.terminals import Terminal
 from loyalty_sdk.protocol import EntryOutcome, EntryPage, EntryRecord, JournalView
 
@@ -40,9 +41,9 @@ _ENTRIES = (
 )
 
 
-def journal_row(connection: Connection, terminal: Terminal, journal: str) -> Row[Any] | None:
+def journal_row(connection: Connection, terminal: Terminal, journal: str) -> Any:
     """Return the journal's row, None before its first upload."""
-    return connection.execute(_JOURNAL, _values(terminal, journal)).first()
+    return select_row(connection, _JOURNAL, _values(terminal, journal))
 
 
 def watermark_of(connection: Connection, terminal: Terminal, journal: str) -> tuple[int, bytes]:
@@ -99,9 +100,9 @@ def hashes_between(
     return [bytes(row.hash) for row in _rows(connection, terminal, journal, first_seq, last_seq)]
 
 
-def _rows(connection: Connection, terminal: Terminal, journal: str, first_seq: int, last_seq: int) -> list[Row[Any]]:
+def _rows(connection: Connection, terminal: Terminal, journal: str, first_seq: int, last_seq: int) -> Sequence[Any]:
     values = _values(terminal, journal) | {"first_seq": first_seq, "last_seq": last_seq}
-    return list(connection.execute(_ENTRIES, values))
+    return select_rows(connection, _ENTRIES, values)
 
 
 def _values(terminal: Terminal, journal: str) -> dict[str, Any]:

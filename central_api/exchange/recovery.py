@@ -18,9 +18,10 @@ from central_api.exchange.journals import watermark_of
 from central_api.judging.grant_checks import recovered_grant
 from central_api.keys import signature_is_valid
 from central_api.ledger.books import Books
-from central_api.ledger.feed import entries_judged_again, feed_number, is_beyond
+from central_api.ledger.feed import FeedCursor, entries_judged_again, is_of_another_life, parse_cursor
 from central_api.members.decisions import forgive
 from central_api.problems import refuse
+from central_api.storage.audit import Act, note_act
 from central_api.storage.epochs import (
     is_known_epoch,
     is_overridden,
@@ -31,9 +32,9 @@ from central_api.storage.epochs import (
 )
 from central_api.storage.installation import epoch_of
 from central_api.storage.locks import lock_terminal
-from central_api.storage.schema import entries, epochs, gaps, grants, journals, meta, recoveries, terminals, transfers
-from central_api.storage.statements import given, insert_missing, upsert_rows
-from central_api.terminals.terminals import Terminal
+from central_api.storage.schema import entries, epochs, gaps, grants, journals, meta, recoveries, transfers
+from central_api.storage.statements import given, insert_missing, select_row, upsert_rows
+from central_api.terminals.terminals import Terminal, revoke_terminal
 from loyalty_sdk.codec import CodecError, decode, decode_tolerant, loads
 from loyalty_sdk.envelope import document_signing_input
 from loyalty_sdk.protocol import (
@@ -70,7 +71,8 @@ def receive_report(
     lock_terminal(connection, terminal.tenant, terminal.terminal)
     watermark, _ = watermark_of(connection, terminal, journal)
     lost = _lost_grants(connection, capabilities, terminal, report.grants)
-    beyond = is_beyond(connection, terminal.tenant, terminal.terminal, feed_number(report.cursor) or 0)
+    cursor = parse_cursor(report.cursor) or FeedCursor()
+    beyond = is_of_another_life(connection, terminal.tenant, terminal.terminal, cursor)
     knows_more = beyond or report.acknowledged_seq > watermark or bool(lost)
     if _shows_restore(connection, report, knows_more) and _shows_restore(connection, report, knows_more, lock=True):
         if lost:  # Central signed them: this is proven.
@@ -79,15 +81,15 @@ def receive_report(
             says = f"knows {report.acknowledged_seq} acknowledged entries of journal {journal}"
             says += f" and change {report.cursor} of its feed" if beyond else ""
             begin_epoch_on_claim(connection, capabilities, terminal, says)
-    if report.revoked and terminal.state != "revoked":
-        _revoke(connection, terminal)
     if report.floor_seq > watermark:
         _record_gap(connection, capabilities, terminal, report, watermark, signed)
     _take_up_grants(connection, capabilities, terminal, lost)
+    if report.revoked and terminal.state != "revoked":
+        _revoke(connection, capabilities, terminal)
     watermark, watermark_hash = watermark_of(connection, terminal, journal)
     if not report.more:
         note_report(connection, capabilities, terminal.tenant, terminal.terminal, journal, report.acknowledged_seq)
-        _tell_unsettled(connection, terminal, journal)
+        _tell_unsettled(connection, capabilities, terminal, journal)
     note_returned(connection, terminal.tenant, terminal.terminal, journal, watermark)
     return ReportAnswer(
         epoch=epoch_of(connection),
@@ -180,16 +182,19 @@ def _shows_restore(connection: Connection, report: JournalReport, knows_more: bo
     return report.epoch == epoch_of(connection) and knows_more
 
 
-def _tell_unsettled(connection: Connection, terminal: Terminal, journal: str) -> None:
+def _tell_unsettled(connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str) -> None:
     """Tell what still waits here: before the restore the terminal may have heard that it was applied."""
     place = {"tenant": terminal.tenant, "terminal": terminal.terminal, "journal": journal}
     seqs = connection.execute(_UNSETTLED, place).scalars()
-    entries_judged_again(connection, terminal.tenant, [(terminal.terminal, f"{journal}/{seq}") for seq in seqs])
+    found = [(terminal.terminal, f"{journal}/{seq}") for seq in seqs]
+    entries_judged_again(connection, terminal.tenant, found, capabilities.now())
 
 
-def _revoke(connection: Connection, terminal: Terminal) -> None:
-    this_terminal = (terminals.c.tenant == terminal.tenant) & (terminals.c.terminal == terminal.terminal)
-    connection.execute(update(terminals).where(this_terminal).values(state="revoked"))
+def _revoke(connection: Connection, capabilities: Capabilities, terminal: Terminal) -> None:
+    """Revoke it again, as it says that central did: nobody could have it revoke another."""
+    tenant, name = terminal.tenant, terminal.terminal
+    revoke_terminal(connection, capabilities, tenant, name)
+    note_act(connection, capabilities, tenant, f"terminal:{name}", Act("terminal-revoked", name))
 
 
 def _record_gap(
@@ -231,7 +236,7 @@ def _record_gap(
 
 
 def _has_grant(connection: Connection, terminal: Terminal, grant_id: str) -> bool:
-    if connection.execute(_GRANT, {"tenant": terminal.tenant, "grant_id": grant_id}).first() is not None:
+    if select_row(connection, _GRANT, {"tenant": terminal.tenant, "grant_id": grant_id}) is not None:
         return True
     return bool(_without_member(connection, terminal, [grant_id]))
 

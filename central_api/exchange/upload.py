@@ -23,7 +23,7 @@ from central_api.storage.epochs import note_returned
 from central_api.storage.installation import epoch_of
 from central_api.storage.locks import lock_terminal
 from central_api.storage.schema import entries, journals
-from central_api.storage.statements import among, given, upsert_rows
+from central_api.storage.statements import among, given, select_rows, upsert_rows
 from central_api.terminals.terminals import Terminal
 from loyalty_sdk.codec import CodecError
 from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, decode_entry, first_hash, upload_signing_input
@@ -197,7 +197,7 @@ def _new_rows(
 def _mark_duplicates(connection: Connection, tenant: str, rows: Sequence[EntryRow]) -> None:
     """An id belongs to the first entry that named it, here or in any other journal."""
     named = [row.entry.id for row in rows if row.entry is not None]
-    seen = set(connection.execute(_IDS, {"tenant": tenant, "id": named}).scalars()) if named else set()
+    seen = {row.id for row in select_rows(connection, _IDS, {"tenant": tenant, "id": named})} if named else set()
     for row in rows:
         if row.entry is None:
             continue

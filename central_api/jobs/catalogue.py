@@ -7,7 +7,7 @@ killed at any moment and run again: each step is one transaction, which either h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,10 @@ from sqlalchemy import Connection, func, select
 
 from central_api.capabilities import Capabilities
 from central_api.jobs.retention import count_useless, remove_useless
-from central_api.judging.held import HELD_DAYS, count_held, count_held_long, judge_held
+from central_api.judging.held import HELD_DAYS, NAMES_AT_ONCE, count_held, count_held_long, judge_held, names_waited_for
 from central_api.ledger.records import Place
 from central_api.ledger.totals import count_parts, fold_totals
-from central_api.members.decisions import settle_due
+from central_api.members.decisions import due_members, settle
 from central_api.problems import refuse
 from central_api.storage.schema_ledger import settlements
 
@@ -30,13 +30,18 @@ MEMBERS_AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a step works with: one transaction, and where in its work the job is."""
+    """What a step works with: one transaction, and where in its work the job is.
+
+    Entries of `set_aside` are quarantined, what is `left_out` is not touched, and with `only`, nothing else is.
+    """
 
     connection: Connection
     capabilities: Capabilities
     tenant: str
     position: str = ""
     set_aside: Set[Place] = field(default_factory=frozenset)
+    left_out: Collection[str] = ()
+    only: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +56,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One job. A server does it every `every_s` seconds; `size` tells how much there is to do now."""
+    """One job. A server does it every `every_s` seconds; `size` tells how much there is to do now.
+
+    `names` tells what the next step would do, where it does one thing after the other: where a step fails, each of
+    them is then tried alone, so that one that is damaged keeps no other waiting.
+    """
 
     name: str
     text: str
     every_s: int
     step: Callable[[Task], Step]
     size: Callable[[Task], int]
+    names: Callable[[Task], Sequence[str]] | None = None
 
 
 def jobs_named(name: str | None) -> Sequence[Job]:
@@ -68,9 +78,16 @@ def jobs_named(name: str | None) -> Sequence[Job]:
     return found
 
 
+def _due(task: Task) -> Sequence[str]:
+    return task.only or due_members(
+        task.connection, task.tenant, task.capabilities.now(), MEMBERS_AT_ONCE, task.left_out
+    )
+
+
 def _settle(task: Task) -> Step:
-    settled = settle_due(task.connection, task.capabilities, task.tenant, MEMBERS_AT_ONCE)
-    return Step(done=settled, more=settled > 0)
+    members = _due(task)
+    settle(task.connection, task.capabilities, task.tenant, members)
+    return Step(done=len(members), more=bool(members))
 
 
 def _count_due(task: Task) -> int:
@@ -83,13 +100,19 @@ def _fold_totals(task: Task) -> Step:
     return Step(done=folded, more=folded > 0)
 
 
+def _awaited(task: Task) -> Sequence[str]:
+    return task.only or names_waited_for(task.connection, task.tenant, task.position)
+
+
 def _judge_held(task: Task) -> Step:
-    done, last = judge_held(task.connection, task.capabilities, task.tenant, task.position, task.set_aside)
-    if last:
-        return Step(done=done, more=True, position=last)
+    names = _awaited(task)
+    judged = [name for name in names if name not in task.left_out]
+    judge_held(task.connection, task.capabilities, task.tenant, judged, task.set_aside)
+    if task.only or len(names) == NAMES_AT_ONCE:
+        return Step(done=len(judged), more=True, position=task.position if task.only else names[-1])
     count = count_held_long(task.connection, task.tenant, task.capabilities.now())
     note = f"{count} entries are held for more than {HELD_DAYS} days; see: loyalty-central jobs held" if count else ""
-    return Step(done=done, more=False, note=note)
+    return Step(done=len(judged), more=False, note=note)
 
 
 def _remove_useless(task: Task) -> Step:
@@ -111,6 +134,7 @@ JOBS: Sequence[Job] = (
         text="book what is due of members whom nobody touches: points that expire, points that become available",
         every_s=60,
         step=_settle,
+        names=_due,
         size=_count_due,
     ),
     Job(
@@ -125,6 +149,7 @@ JOBS: Sequence[Job] = (
         text=f"judge again what waits for a sale or a card, and say what has waited for more than {HELD_DAYS} days",
         every_s=3_600,
         step=_judge_held,
+        names=_awaited,
         size=_of_tenant(count_held),
     ),
     Job(

@@ -103,10 +103,11 @@ def note_step(connection: Connection, lease: Lease, now: datetime, position: str
     _set(connection, lease, leased_until=_until(now), position=position, done=jobs.c.done + done)
 
 
-def end(connection: Connection, lease: Lease, now: datetime, note: str) -> None:
-    """Note that a job is done, and let go of it. Raises LeaseLost."""
+def end(connection: Connection, lease: Lease, now: datetime, note: str, error: str = "") -> None:
+    """Note that a job is done, but for what the error tells, and let go of it. Raises LeaseLost."""
     hold(connection, lease)
-    _let_go(connection, lease, position="", finished_at=now, note=note[:TEXT_LENGTH_MAX])
+    texts = {"note": note[:TEXT_LENGTH_MAX], "error": error[:TEXT_LENGTH_MAX]}
+    _let_go(connection, lease, position="", finished_at=now, **texts)
 
 
 def fail(connection: Connection, lease: Lease, now: datetime, error: str) -> None:

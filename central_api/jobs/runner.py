@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import Literal
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from central_api.capabilities import Capabilities
 from central_api.jobs import leases as job_leases
@@ -29,6 +32,10 @@ __all__ = ["JobRunner", "Run"]
 # Longer than a process that waits for SQLite's lock sleeps between two looks.
 PAUSE_S = 0.02
 SET_ASIDE_MAX = 500
+# What fails alone is left out of a run; where so many do, something else is wrong, and the run fails.
+LEFT_OUT_MAX = 500
+LEFT_OUT_TOLD = 3
+CONFLICTS_MAX = 3
 # A run that has done so many is `stopped`, and goes on at its next turn, after the other jobs.
 STEPS_MAX = 10_000
 
@@ -38,9 +45,16 @@ Pause = Callable[[float], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
+class StepFailed(Exception):
+    """What a step writes is refused each time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """How a run ended: `busy` where another process does the job or has just done it, `stopped` in its midst."""
+    """How a run ended: `busy` where another process does the job or has just done it, `stopped` in its midst.
+
+    `failed` is also a run that came to its end but had to leave something out; `error` names it.
+    """
 
     tenant: str
     job: str
@@ -106,37 +120,80 @@ class JobRunner:
         return await self.database.write(work)
 
     async def _work(self, lease: Lease, job: Job, position: str, advance: Callable[[int], None]) -> Run:
-        done = 0
+        done, left_out = 0, dict[str, str]()
         for _ in range(self.steps_max):
-            step = await self._step(lease, job, position)
+            step = await self._step(lease, job, position, left_out)
             done, position = done + step.done, step.position
             advance(done)
             if not step.more:
-                return Run(tenant=lease.tenant, job=job.name, state="done", done=done, note=step.note)
+                error = _left_out_text(left_out)
+                state: State = "failed" if error else "done"
+                return Run(tenant=lease.tenant, job=job.name, state=state, done=done, note=step.note, error=error)
             if self.stopping.is_set():
                 break
             await self.pause(PAUSE_S)
         await self._give_back(lease)
         return Run(tenant=lease.tenant, job=job.name, state="stopped", done=done)
 
-    async def _step(self, lease: Lease, job: Job, position: str) -> Step:
+    async def _step(self, lease: Lease, job: Job, position: str, left_out: dict[str, str]) -> Step:
+        """One step; where it fails, one for each thing alone, and another without those that fail again."""
+        while True:
+            try:
+                return await self._transaction(lease, job, position, left_out)
+            except Exception as error:
+                if job.names is None or not _may_be_of_one(error):
+                    raise
+                if not await self._try_each(lease, job, position, left_out):
+                    raise
+
+    async def _try_each(self, lease: Lease, job: Job, position: str, left_out: dict[str, str]) -> bool:
+        """Do what a step would have done one by one; note what fails. Returns whether anything does."""
+        task = partial(Task, capabilities=self.capabilities, tenant=lease.tenant, position=position, left_out=left_out)
+        names = await self.database.read(lambda connection: (job.names or _nothing)(task(connection=connection)))
+        failed = False
+        for name in names:
+            if name in left_out:
+                continue
+            try:
+                await self._transaction(lease, job, position, left_out, (name,))
+            except Exception as error:
+                if not _may_be_of_one(error) or len(left_out) >= LEFT_OUT_MAX:
+                    raise
+                _log.exception("the job %s of %s leaves out %s; it is tried again", job.name, lease.tenant, name)
+                left_out[name], failed = _first_line(error), True
+        return failed
+
+    async def _transaction(
+        self, lease: Lease, job: Job, position: str, left_out: Mapping[str, str], only: Sequence[str] = ()
+    ) -> Step:
         """One transaction, which holds the lease; one more for each entry whose judging breaks."""
         set_aside: set[Place] = set()
+        conflicts = 0
 
         def work(connection: Connection) -> Step:
+            nonlocal conflicts
             job_leases.hold(connection, lease)
-            step = job.step(
-                Task(
-                    connection=connection,
-                    capabilities=self.capabilities,
-                    tenant=lease.tenant,
-                    position=position,
-                    set_aside=set_aside,
-                )
+            task = Task(
+                connection=connection,
+                capabilities=self.capabilities,
+                tenant=lease.tenant,
+                position=position,
+                set_aside=set_aside,
+                left_out=left_out,
+                only=only,
             )
-            job_leases.note_step(connection, lease, self.capabilities.now(), step.position, step.done)
+            try:
+                step = job.step(task)
+            except IntegrityError as error:
+                # A row that is there each time was not written by somebody else just now.
+                conflicts += 1
+                if conflicts < CONFLICTS_MAX:
+                    raise
+                raise StepFailed(_first_line(error)) from error
+            now = self.capabilities.now()
+            job_leases.note_step(connection, lease, now, step.position, step.done)
             if not step.more:
-                job_leases.end(connection, lease, self.capabilities.now(), step.note)
+                job_leases.end(connection, lease, now, step.note, _left_out_text(left_out))
             return step
 
         while True:
@@ -149,9 +206,7 @@ class JobRunner:
                 set_aside.add(failure.place)
 
     async def _failed(self, lease: Lease, error: Exception) -> Run:
-        # The first line alone: what follows may hold what was to be written.
-        first, *_ = str(error).splitlines() or [""]
-        text = f"{type(error).__name__}: {first.strip()}"
+        text = _first_line(error)
         # Where the database is away, the lease ends by itself.
         with suppress(LeaseLost, DatabaseUnusable):
             await self.database.write(
@@ -166,3 +221,27 @@ class JobRunner:
 
 def _finished_before(job: Job, now: datetime) -> datetime:
     return now - timedelta(seconds=job.every_s)
+
+
+def _nothing(task: Task) -> Sequence[str]:
+    return ()
+
+
+def _may_be_of_one(error: Exception) -> bool:
+    """Whether an error may be due to one damaged thing alone, and not to the lease, the database or the disk."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, IntegrityError | DataError)
+    return not isinstance(error, LeaseLost | DatabaseUnusable)
+
+
+def _first_line(error: Exception) -> str:
+    """The first line alone: what follows may hold what was to be written."""
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first.strip()}"
+
+
+def _left_out_text(left_out: Mapping[str, str]) -> str:
+    if not left_out:
+        return ""
+    told = "; ".join(f"{name}: {error}" for name, error in islice(left_out.items(), LEFT_OUT_TOLD))
+    return f"{len(left_out)} left out and tried again next time (central's log has all of it): {told}"

@@ -7,7 +7,7 @@ judging only: nothing is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,16 @@ from central_api.judging.sitting import Sitting
 from central_api.ledger.records import Place
 from central_api.storage.schema import entries, waiting
 
-__all__ = ["HELD_DAYS", "NAMES_AT_ONCE", "HeldEntry", "count_held", "count_held_long", "held_long", "judge_held"]
+__all__ = [
+    "HELD_DAYS",
+    "NAMES_AT_ONCE",
+    "HeldEntry",
+    "count_held",
+    "count_held_long",
+    "held_long",
+    "judge_held",
+    "names_waited_for",
+]
 
 NAMES_AT_ONCE = 50
 HELD_DAYS = 30
@@ -45,27 +54,26 @@ def count_held(connection: Connection, tenant: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def names_waited_for(connection: Connection, tenant: str, after: str, limit: int = NAMES_AT_ONCE) -> list[str]:
+    """Return the next `limit` things after a name that entries wait for."""
+    query = select(waiting.c.waits_for).distinct().where(waiting.c.tenant == tenant, waiting.c.waits_for > after)
+    return list(connection.execute(query.order_by(waiting.c.waits_for).limit(limit)).scalars())
+
+
 def judge_held(
     connection: Connection,
     capabilities: Capabilities,
     tenant: str,
-    after: str,
+    names: Sequence[str],
     set_aside: Set[Place] = frozenset(),
-    limit: int = NAMES_AT_ONCE,
-) -> tuple[int, str]:
-    """Judge again what waits for the next `limit` things after a name.
+) -> None:
+    """Judge again what waits for these.
 
-    Returns how many things these were and the last of their names, "" where there are no more. Raises JudgingFailed,
-    after which the caller comes again with the entry `set_aside`, which is quarantined.
+    Raises JudgingFailed, after which the caller comes again with the entry `set_aside`, which is quarantined.
     """
-    query = select(waiting.c.waits_for).distinct().where(waiting.c.tenant == tenant, waiting.c.waits_for > after)
-    names = list(connection.execute(query.order_by(waiting.c.waits_for).limit(limit)).scalars())
-    if not names:
-        return 0, ""
     sitting = Sitting(connection, capabilities, tenant, set_aside)
     sitting.judge_waiting(names)
     sitting.write()
-    return len(names), names[-1] if len(names) == limit else ""
 
 
 def count_held_long(connection: Connection, tenant: str, now: datetime, days: int = HELD_DAYS) -> int:

@@ -5,6 +5,7 @@ It keeps entries, attachments and what is held; what they move is kept by Books.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
@@ -24,12 +25,15 @@ from central_api.storage.personal import member_keys_of
 from central_api.storage.postgresql import is_conflict, is_lost
 from central_api.storage.schema import attachments, entries, waiting
 from central_api.storage.shelf import Shelf
-from central_api.storage.statements import among, given, insert_missing, insert_rows, upsert_rows
+from central_api.storage.statements import among, given, insert_missing, insert_rows, select_rows, upsert_rows
 from loyalty_sdk.envelope import Entry, attachment_hash
 
 __all__ = ["ATTACHMENT_PURPOSE", "Sitting", "attachment_place"]
 
 ATTACHMENT_PURPOSE = "attachment\n"
+
+_log = logging.getLogger(__name__)
+
 # What may change of an entry that is judged anew; its bytes, hash and place never do.
 JUDGED_COLUMNS = (
     "id",
@@ -66,7 +70,7 @@ class Sitting:
         self._connection = connection
         self._capabilities = capabilities
         self._tenant = tenant
-        self._set_aside = set_aside
+        self._set_aside = set(set_aside)
         self._waiting: Shelf[str, list[EntryRow]] = Shelf(self._load_waiting)
         self._new: list[EntryRow] = []
         self._again: list[EntryRow] = []
@@ -74,7 +78,7 @@ class Sitting:
 
     def judge_new(self, rows: Sequence[EntryRow]) -> None:
         """Judge entries that have just arrived; each sees what those before it did."""
-        self.books.fetch(rows)
+        self._fetch(rows)
         self._waiting.fetch(name for row in rows if (name := _wakes(row.entry)))
         for row in rows:
             self._new.append(row)
@@ -83,7 +87,7 @@ class Sitting:
 
     def judge_anew(self, rows: Sequence[EntryRow]) -> None:
         """Judge entries that are stored as quarantined, after what was wrong here was mended."""
-        self.books.fetch(rows)
+        self._fetch(rows)
         self._waiting.fetch(name for row in rows if (name := _wakes(row.entry)))
         for row in rows:
             row.verdict = self._judged(row, judge_new)
@@ -115,6 +119,31 @@ class Sitting:
         insert_missing(self._connection, waiting, names)
         self._write_attachments()
         self.books.write()
+
+    def _fetch(self, rows: Sequence[EntryRow]) -> None:
+        """Load what judging needs. Entries for which that breaks, as by a member's damaged row, are set aside."""
+        wanted = [row for row in rows if row.place not in self._set_aside]
+        try:
+            self.books.fetch(wanted)
+        except Exception as error:
+            # After an error of the database, it would refuse every one.
+            if isinstance(error, DBAPIError):
+                raise
+            well = [row for row in wanted if self._loads(row)]
+            if len(well) == len(wanted):
+                raise
+            self.books.fetch(well)
+
+    def _loads(self, row: EntryRow) -> bool:
+        try:
+            Books(self._connection, self._tenant, self.books.recorded_at).fetch([row])
+        except Exception as error:
+            if isinstance(error, DBAPIError):
+                raise
+            _log.exception("what judging entry %s needs cannot be read; it is quarantined", attachment_place(row))
+            self._set_aside.add(row.place)
+            return False
+        return True
 
     def _judged(self, row: EntryRow, judge_row: Callable[[Books, KeyRing, EntryRow], Verdict]) -> Verdict:
         if row.place in self._set_aside:
@@ -158,7 +187,7 @@ class Sitting:
             [_verdict_values(row) for row in changed],
         )
         told = [(row.terminal, f"{row.journal}/{row.seq}") for row in changed]
-        feed.entries_judged_again(self._connection, self._tenant, told)
+        feed.entries_judged_again(self._connection, self._tenant, told, self.books.recorded_at)
 
     def _write_anew(self) -> None:
         """Write what was quarantined at its place: only now it may have got an id."""
@@ -177,7 +206,7 @@ class Sitting:
         unread = (attachments.c.tenant == self._tenant) & attachments.c.entry_id.in_(moved)
         self._connection.execute(delete(attachments).where(unread))
         told = [(row.terminal, f"{row.journal}/{row.seq}") for row in self._anew]
-        feed.entries_judged_again(self._connection, self._tenant, told)
+        feed.entries_judged_again(self._connection, self._tenant, told, self.books.recorded_at)
 
     def _write_attachments(self) -> None:
         """Keep them under their entry's id; what belongs to bytes that nobody can read stays under their place."""
@@ -225,7 +254,7 @@ class Sitting:
     def _load_waiting(self, names: Sequence[str]) -> Mapping[str, list[EntryRow]]:
         lock_bells(self._connection, self._tenant, names, waits=False)
         found: dict[str, list[EntryRow]] = {}
-        for values in self._connection.execute(_WAITING, self._row(waits_for=names)):
+        for values in select_rows(self._connection, _WAITING, self._row(waits_for=names)):
             row = self._stored_row(values)
             found.setdefault(row.waited_for, []).append(row)
             self._again.append(row)

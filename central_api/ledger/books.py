@@ -34,7 +34,15 @@ from central_api.storage.schema import (
     transfers,
 )
 from central_api.storage.shelf import Shelf
-from central_api.storage.statements import among, among_keys, given, insert_missing, insert_rows, upsert_rows
+from central_api.storage.statements import (
+    among,
+    among_keys,
+    given,
+    insert_missing,
+    insert_rows,
+    select_rows,
+    upsert_rows,
+)
 from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.model import ReceiptKey
 from loyalty_sdk.programme import Programme
@@ -251,10 +259,10 @@ class Books:
         return [member_id for member_id in (*by_alias, *by_sale) if member_id is not None]
 
     def _load_grants(self, grant_ids: Sequence[str]) -> Mapping[str, Grant]:
-        return {row.grant_id: Grant(**row._mapping) for row in self._rows(_GRANTS, grant_id=grant_ids)}
+        return {row.grant_id: Grant(**row._asdict()) for row in self._rows(_GRANTS, grant_id=grant_ids)}
 
     def _load_sales(self, entry_ids: Sequence[str]) -> Mapping[str, Sale]:
-        found = {row.entry_id: Sale(**row._mapping) for row in self._rows(_SALES, entry_id=entry_ids)}
+        found = {row.entry_id: Sale(**row._asdict()) for row in self._rows(_SALES, entry_id=entry_ids)}
         if found:
             for row in self._rows(_RETURNED_LINES, sale_id=list(found)):
                 found[row.sale_id].returned[row.line] = Decimal(row.quantity)
@@ -288,7 +296,7 @@ class Books:
         return {row.id: decode_entry(row.bytes) for row in self._rows(_ENTRIES, id=entry_ids)}
 
     def _rows(self, statement: Select[Any], **values: Any) -> Iterable[Any]:
-        return self.connection.execute(statement, self._row(**values)).all()
+        return select_rows(self.connection, statement, self._row(**values))
 
 
 def _members_named(read: Sequence[Entry]) -> list[str]:

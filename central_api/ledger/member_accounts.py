@@ -1,13 +1,13 @@
 """The members' accounts in one transaction: loaded, brought to now, folded again where what is booked changes, written.
 
 An account is brought to now when it is loaded, so that nobody decides on points whose date has come. Facts that are new
-in time change the account as they are booked; only where one concerns what was settled before are all facts of the
-member loaded and folded. Decides about no entry: see `central_api.judging.judgement`.
+in time change the account as they are booked; only where one concerns what was settled before is the member folded
+again, from the last standing before it. Decides about no entry: see `central_api.judging.judgement`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -16,14 +16,15 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from central_api.ledger import feed
 from central_api.ledger.accounts import Account
 from central_api.ledger.facts import DebitKind, Facts, LotKind, load_facts
-from central_api.ledger.fold import Debit, Lot, fold
+from central_api.ledger.fold import Debit, Folded, Lot, Standing
 from central_api.ledger.records import Grant
 from central_api.ledger.settling import Booking, Settlement, corrected, settled
+from central_api.ledger.standings import forget_standings, keep_standings
 from central_api.storage.schema import balances, members, reservations
 from central_api.storage.schema_ledger import settlements
 from central_api.storage.schema_office import merges
 from central_api.storage.shelf import Shelf
-from central_api.storage.statements import among, given, upsert_rows
+from central_api.storage.statements import among, given, select_rows, upsert_rows
 
 __all__ = ["MemberAccounts"]
 
@@ -77,6 +78,7 @@ class MemberAccounts:
         self._merged: dict[str, str] = {}
         self._settlements: dict[str, Settlement] = {}
         self._settled: set[str] = set()
+        self._left: dict[str, Sequence[Standing]] = {}
 
     def fetch(self, member_ids: Iterable[str]) -> None:
         """Lock and load members, and those that they were merged into."""
@@ -134,13 +136,14 @@ class MemberAccounts:
     def write_facts(self) -> None:
         """Send lots and debits, and correct what was booked of members for whom something came late, or came back."""
         self.facts.write()
-        causes = {member_id: found.again for member_id, found in sorted(self._settlements.items()) if found.again}
-        for member_id, found in load_facts(self._connection, self._tenant, causes).items():
-            account, settlement = self._held(member_id), self._settlements[member_id]
-            at = found.known_at(settlement.at(self._now))
-            folded = fold(found.lots, found.debits, at)
-            self._book(member_id, corrected(account, folded, causes[member_id], self._now))
-            self._keep(member_id, Settlement(next_due_at=folded.next_due_at, settled_at=at))
+        again = {member_id: found for member_id, found in sorted(self._settlements.items()) if found.again}
+        since = {member_id: found.since for member_id, found in again.items() if found.since is not None}
+        self._write_standings()
+        forget_standings(self._connection, self._tenant, since)
+        for member_id, folded, at in self._folded(again):
+            self._book(member_id, corrected(self._held(member_id), folded, again[member_id].again, self._now))
+            self._keep(member_id, folded, at)
+        self._write_standings()
 
     def write(self, touched: Set[str], wanted: Set[str]) -> None:
         """Send the accounts of members who were booked; tell of those that changed, or that are wanted anew."""
@@ -158,7 +161,7 @@ class MemberAccounts:
         )
         # Also where a sale and its return net to nothing: who sold to an unknown card hears of its member this way.
         changed = [name for name, account in held if name in wanted or account.balance != self._before[name]]
-        feed.members_changed(self._connection, self._tenant, changed)
+        feed.members_changed(self._connection, self._tenant, changed, self._now)
 
     def _held(self, member_id: str) -> Account:
         account = self._shelf.get(member_id)
@@ -171,15 +174,31 @@ class MemberAccounts:
         if lot.expires_at is not None and lot.expires_at <= self._now:
             self.fold_again(member_id, cause)
 
-    def _keep(self, member_id: str, settlement: Settlement) -> None:
-        self._settlements[member_id] = settlement
+    def _folded(self, member_ids: Iterable[str]) -> Iterator[tuple[str, Folded, datetime]]:
+        """Fold members up to now, or as far as they are settled; each with the instant that it is folded to."""
+        wanted = {member_id: self._settlements[member_id].at(self._now) for member_id in member_ids}
+        if not wanted:
+            return
+        for member_id, found in load_facts(self._connection, self._tenant, wanted, max(wanted.values())).items():
+            at = found.known_at(wanted[member_id])
+            yield member_id, found.folded(at), at
+
+    def _write_standings(self) -> None:
+        """Only with what is settled: a fact that is not later than a standing has to be found late."""
+        for member_id, found in sorted(self._left.items()):
+            keep_standings(self._connection, self._tenant, member_id, found)
+        self._left.clear()
+
+    def _keep(self, member_id: str, folded: Folded, at: datetime) -> None:
+        self._left[member_id] = folded.standings
+        self._settlements[member_id] = Settlement(next_due_at=folded.next_due_at, settled_at=at)
         self._settled.add(member_id)
 
     def _load(self, member_ids: Sequence[str]) -> Mapping[str, Account]:
         """A member without a row in `balances` has an account of zeros; one that does not exist has none."""
         self._lock(member_ids)
         found: dict[str, Account] = {}
-        for row in self._connection.execute(_ACCOUNTS, self._row(member_id=member_ids)):
+        for row in select_rows(self._connection, _ACCOUNTS, self._row(member_id=member_ids)):
             if row.member_id not in found:
                 found[row.member_id] = self._opened(row)
             if row.terminal is not None:
@@ -202,15 +221,13 @@ class MemberAccounts:
 
     def _settle(self, due: Mapping[str, Account]) -> None:
         """Book what time did to members before anything else is done to them."""
-        for member_id, found in load_facts(self._connection, self._tenant, due).items():
-            settlement = self._settlements[member_id]
-            at = found.known_at(settlement.at(self._now))
-            folded = fold(found.lots, found.debits, at)
-            for booking in settled(due[member_id], folded, settlement.next_due_at or at):
+        for member_id, folded, at in self._folded(due):
+            since = self._settlements[member_id].next_due_at or at
+            for booking in settled(due[member_id], folded, since, member_id):
                 self._book(member_id, booking)
             # Nothing, unless central's clock went to and fro around these dates.
             self._book(member_id, corrected(due[member_id], folded, f"{member_id}/{at.isoformat()}", at))
-            self._keep(member_id, Settlement(next_due_at=folded.next_due_at, settled_at=at))
+            self._keep(member_id, folded, at)
 
     def _row(self, **values: Any) -> dict[str, Any]:
         return {"tenant": self._tenant, **values}

@@ -19,11 +19,16 @@ __all__ = ["Booking", "Settlement", "corrected", "settled"]
 
 @dataclass(slots=True)
 class Settlement:
-    """How far an account is booked; `again` names the entry or decision for which it is to be folded again."""
+    """How far an account is booked.
+
+    `again` names the entry or decision for which it is to be folded again; `since` is the first instant that is then
+    otherwise than it was, None where nothing before is.
+    """
 
     next_due_at: datetime | None = None
     settled_at: datetime | None = None
     again: str = ""
+    since: datetime | None = None
 
     def at(self, now: datetime) -> datetime:
         """The instant to which the account is brought: central's clock going back brings nothing back."""
@@ -35,8 +40,9 @@ class Settlement:
 
     def concerned_by(self, instant: datetime, cause: str) -> None:
         """Note that a fact of an instant is new or changed: what was booked after it may be otherwise."""
-        if not self.again and self.settled_at is not None and instant <= self.settled_at:
-            self.again = cause
+        if self.settled_at is not None and instant <= self.settled_at:
+            self.again = self.again or cause
+            self.since = instant if self.since is None else min(self.since, instant)
 
     def falls_due(self, instant: datetime) -> bool:
         """Note a date in the future. Returns whether it is the next."""
@@ -55,7 +61,7 @@ class Booking(NamedTuple):
     cause: str
 
 
-def settled(account: Account, folded: Folded, since: datetime) -> Iterator[Booking]:
+def settled(account: Account, folded: Folded, since: datetime, member_id: str) -> Iterator[Booking]:
     """Book what passed from `since` on, where nothing else changed since the account was folded."""
     for passing in folded.passed:
         if passing.at < since:
@@ -63,7 +69,7 @@ def settled(account: Account, folded: Folded, since: datetime) -> Iterator[Booki
         if passing.what == "matured":
             movements, cause = account.mature(passing.points), f"{passing.lot_id}/available"
         else:
-            movements, cause = account.expire(passing.points), f"{passing.lot_id}/expired"
+            movements, cause = account.expire(passing.points), f"{member_id}/{passing.at.isoformat()}/expired"
         yield Booking(movements, passing.at, passing.what, cause)
 
 

@@ -6,6 +6,7 @@ later. It judges no entry. Two members are made one by `merging.py`; `settle_due
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,7 +17,7 @@ from central_api.capabilities import Capabilities
 from central_api.judging.matter import POINTS_MAX
 from central_api.ledger.accounts import Account, Movement
 from central_api.ledger.books import Books
-from central_api.ledger.facts import folded_members
+from central_api.ledger.facts import all_facts
 from central_api.ledger.fold import NEVER, Debit, Lot
 from central_api.members.merging import merge
 from central_api.problems import refuse
@@ -26,7 +27,7 @@ from central_api.storage.schema_office import merges
 from central_api.storage.statements import insert_rows
 from loyalty_sdk.rules import points_expire_at
 
-__all__ = ["MemberLot", "adjust", "forgive", "member_lots", "merge", "settle_due", "write_off"]
+__all__ = ["MemberLot", "adjust", "due_members", "forgive", "member_lots", "merge", "settle", "settle_due", "write_off"]
 
 REASON_LENGTH_MAX = 500
 
@@ -111,16 +112,26 @@ def forgive(books: Books, member_id: str, points: int, *, decision_id: str, reas
     _keep(books, member_id, account.forgive(points), decision_id, "write_off", points, reason, actor)
 
 
+def due_members(connection: Connection, tenant: str, now: datetime, limit: int, but: Collection[str] = ()) -> list[str]:
+    """Return at most `limit` members for whom something is due, first whom it has been for the longest."""
+    query = select(settlements.c.member_id).where(settlements.c.tenant == tenant, settlements.c.next_due_at <= now)
+    if but:
+        query = query.where(settlements.c.member_id.not_in(but))
+    return list(connection.execute(query.order_by(settlements.c.next_due_at).limit(limit)).scalars())
+
+
+def settle(connection: Connection, capabilities: Capabilities, tenant: str, member_ids: Sequence[str]) -> None:
+    """Book what time did to members."""
+    books = Books(connection, tenant, capabilities.now())
+    # An account is brought to now when it is loaded.
+    books.accounts.fetch(member_ids)
+    books.write()
+
+
 def settle_due(connection: Connection, capabilities: Capabilities, tenant: str, limit: int) -> int:
     """Settle at most `limit` members for whom something is due. Returns how many; 0 means that nothing is due."""
-    books = Books(connection, tenant, capabilities.now())
-    query = select(settlements.c.member_id).where(
-        settlements.c.tenant == tenant, settlements.c.next_due_at <= books.recorded_at
-    )
-    due = list(connection.execute(query.order_by(settlements.c.next_due_at).limit(limit)).scalars())
-    # An account is brought to now when it is loaded.
-    books.accounts.fetch(due)
-    books.write()
+    due = due_members(connection, tenant, capabilities.now(), limit)
+    settle(connection, capabilities, tenant, due)
     return len(due)
 
 
@@ -129,7 +140,7 @@ def member_lots(connection: Connection, capabilities: Capabilities, tenant: str,
     query = select(merges.c.into_member_id).where(merges.c.tenant == tenant, merges.c.member_id == member_id)
     member_id = connection.execute(query).scalar_one_or_none() or member_id
     now = capabilities.now()
-    remaining = folded_members(connection, tenant, [member_id], now)[member_id].remaining
+    remaining = all_facts(connection, tenant, member_id).folded(now).remaining
     rows = connection.execute(select(lots).where(lots.c.tenant == tenant, lots.c.member_id == member_id))
     found = [
         MemberLot(

@@ -20,7 +20,7 @@ from central_api.storage.locks import lock_members
 from central_api.storage.personal import MemberKey, member_keys_of, new_member_key
 from central_api.storage.schema import aliases, interest, member_keys, members
 from central_api.storage.schema_office import merges
-from central_api.storage.statements import given, insert_missing, insert_rows
+from central_api.storage.statements import given, insert_missing, insert_rows, select_value
 from central_api.terminals.terminals import Terminal
 
 __all__ = [
@@ -97,7 +97,7 @@ def change_member(
     if values:
         this_member = (members.c.tenant == tenant) & (members.c.member_id == member_id)
         connection.execute(update(members).where(this_member).values(values))
-        feed.members_changed(connection, tenant, [member_id])
+        feed.members_changed(connection, tenant, [member_id], capabilities.now())
 
 
 def add_alias(
@@ -145,7 +145,8 @@ def remove_alias(
 def member_of_alias(connection: Connection, capabilities: Capabilities, tenant: str, alias: str) -> str | None:
     """Return the member of an alias, None where nobody has it."""
     digest = capabilities.keys.alias_digest(tenant, alias)
-    return connection.execute(_MEMBER_OF_ALIAS, {"tenant": tenant, "digest": digest}).scalar_one_or_none()
+    member_id: str | None = select_value(connection, _MEMBER_OF_ALIAS, {"tenant": tenant, "digest": digest})
+    return member_id
 
 
 def aliases_taken(connection: Connection, capabilities: Capabilities, tenant: str, wanted: Sequence[str]) -> set[str]:

@@ -17,7 +17,7 @@ from central_api.ledger.books import Books
 from central_api.problems import refuse
 from central_api.storage.personal import member_keys_of
 from central_api.storage.schema import aliases, entries, grants, interest, sales, transfers
-from central_api.storage.schema_ledger import debits, decisions, lots, settlements
+from central_api.storage.schema_ledger import debits, decisions, lots, settlements, standings
 from central_api.storage.schema_office import merges
 from central_api.storage.statements import insert_missing, insert_rows, total
 
@@ -80,6 +80,9 @@ def _move_rows(connection: Connection, tenant: str, source_id: str, target_id: s
     bought = select(entries.c.id).where(_of(entries, tenant, source_id))
     sold = (sales.c.tenant == tenant) & sales.c.entry_id.in_(bought) & (sales.c.member_id == source_id)
     connection.execute(update(sales).where(sold).values(member_id=target_id))
+    # What both had together was folded by nobody yet.
+    for member_id in (source_id, target_id):
+        connection.execute(delete(standings).where(_of(standings, tenant, member_id)))
     for table in (entries, grants, lots, debits, decisions):
         connection.execute(update(table).where(_of(table, tenant, source_id)).values(member_id=target_id))
     tills = connection.execute(select(interest.c.terminal).where(_of(interest, tenant, source_id))).scalars()

@@ -18,7 +18,7 @@ from central_api.storage.personal import MemberKey, mask_name, opened_member_key
 from central_api.storage.schema import balances, journals, member_keys, members, reservations
 from central_api.storage.schema_ledger import settlements
 from central_api.storage.shelf import KEYS_PER_QUERY_MAX
-from central_api.storage.statements import among, given, total
+from central_api.storage.statements import among, given, select_rows, total
 from central_api.terminals.terminals import Terminal
 from loyalty_sdk.protocol import Snapshot
 
@@ -105,5 +105,5 @@ def _rows(connection: Connection, terminal: Terminal, journal: str, member_ids: 
     found: list[Row[Any]] = []
     for start in range(0, len(member_ids), KEYS_PER_QUERY_MAX):
         part = member_ids[start : start + KEYS_PER_QUERY_MAX]
-        found += connection.execute(_MEMBERS, {**place, "member_id": part})
+        found += select_rows(connection, _MEMBERS, {**place, "member_id": part})
     return found

@@ -106,7 +106,7 @@ def _figures(connection: Connection, tenant: str, rows: Sequence[Row[Any]], now:
     """The points as of now: expiry takes effect at its date, though nobody has booked it yet."""
     found = {row.member_id: Figures(row.available or 0, row.pending or 0, row.owed or 0) for row in rows}
     due = [row.member_id for row in rows if row.next_due_at is not None and row.next_due_at <= now]
-    for member_id, facts in load_facts(connection, tenant, due).items():
+    for member_id, facts in load_facts(connection, tenant, due, now).items():
         found[member_id] = facts.folded(now).figures
     return found
 

@@ -18,7 +18,7 @@ from central_api.problems import Refused, refuse
 from central_api.storage.columns import Instant
 from central_api.storage.schema import programmes, tenants
 from central_api.storage.schema_office import activations
-from central_api.storage.statements import among, given, insert_rows
+from central_api.storage.statements import among, given, insert_rows, select_row, select_rows, select_value
 from loyalty_sdk.office import ProgrammeState, ProgrammeView
 from loyalty_sdk.programme import Programme, parse_programme
 from loyalty_sdk.protocol import SignedDocument
@@ -131,13 +131,13 @@ def withdraw_programme(connection: Connection, capabilities: Capabilities, tenan
 
 def programme_in_force(connection: Connection, tenant: str, now: datetime) -> Programme | None:
     """Return the programme in force, None where there is none yet."""
-    row = connection.execute(_IN_FORCE, {"tenant": tenant, "now": now}).first()
+    row = select_row(connection, _IN_FORCE, {"tenant": tenant, "now": now})
     return None if row is None else _parsed(row.document)
 
 
 def version_in_force(connection: Connection, tenant: str, now: datetime) -> int | None:
     """Return the number of the version in force."""
-    version: int | None = connection.execute(_VERSION_IN_FORCE, {"tenant": tenant, "now": now}).scalar()
+    version: int | None = select_value(connection, _VERSION_IN_FORCE, {"tenant": tenant, "now": now})
     return version
 
 
@@ -146,16 +146,16 @@ def programmes_loaded(
 ) -> Mapping[int, Programme]:
     """Return those of the versions asked for that are or were in force: no entry can be of another."""
     values = {"tenant": tenant, "version": versions, "now": now + CLOCKS_APART_MAX}
-    return {row.version: _parsed(row.document) for row in connection.execute(_VERSIONS_COME, values)}
+    return {row.version: _parsed(row.document) for row in select_rows(connection, _VERSIONS_COME, values)}
 
 
 def signed_programme(connection: Connection, tenant: str, now: datetime, version: int | None = None) -> SignedDocument:
     """Return a version that is or was in force as terminals get it, None for today's. Raises Refused `not-found`."""
     if version is None:
-        row = connection.execute(_IN_FORCE, {"tenant": tenant, "now": now}).first()
+        row = select_row(connection, _IN_FORCE, {"tenant": tenant, "now": now})
     else:
         values = {"tenant": tenant, "version": version, "now": now + CLOCKS_APART_MAX}
-        row = connection.execute(_ONE_COME, values).first()
+        row = select_row(connection, _ONE_COME, values)
     return _signed(row, version)
 
 

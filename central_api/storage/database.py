@@ -20,9 +20,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from central_api.storage.postgresql import PostgresqlEngines, is_conflict, is_lost
 from central_api.storage.sqlite import SqliteEngines, configure_sqlite, file_of
-from central_api.storage.unusable import DatabaseUnusable
+from central_api.storage.unusable import CommitUnknown, DatabaseUnusable
 
-__all__ = ["Database", "DatabaseUnusable", "address_of", "configure_sqlite", "open_database", "shown"]
+__all__ = [
+    "CommitUnknown",
+    "Database",
+    "DatabaseUnusable",
+    "address_of",
+    "configure_sqlite",
+    "open_database",
+    "shown",
+]
 
 ATTEMPTS_MAX = 10
 ATTEMPT_PAUSE_S = 0.01

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from central_api.capabilities import Capabilities
 from central_api.storage.installation import epoch_of
 from central_api.storage.schema import epochs, meta, recoveries, terminals
-from central_api.storage.statements import given, insert_missing, insert_rows
+from central_api.storage.statements import given, insert_missing, insert_rows, select_row
 
 __all__ = [
     "begin_epoch",
@@ -33,7 +33,7 @@ AWAITED = "enrolled"
 
 _AWAITED = (
     select(recoveries.c.terminal)
-    .where(given(recoveries.c.tenant), recoveries.c.state.in_(("waiting", "returning")))
+    .where(given(recoveries.c.tenant), (recoveries.c.state == "waiting") | (recoveries.c.state == "returning"))
     .limit(1)
 )
 _COMPLETE = (
@@ -76,7 +76,7 @@ def is_known_epoch(connection: Connection, epoch: str) -> bool:
 
 def is_recovering(connection: Connection, tenant: str) -> bool:
     """Say whether a tenant's terminals are still waited for."""
-    return connection.execute(_AWAITED, {"tenant": tenant}).first() is not None
+    return select_row(connection, _AWAITED, {"tenant": tenant}) is not None
 
 
 def is_overridden(connection: Connection, tenant: str, terminal: str) -> bool:

@@ -9,7 +9,7 @@ from central_api.problems import refuse
 from central_api.storage.migration import is_installed, lock_schema, migrate
 from central_api.storage.schema import SCHEMA_VERSION, meta, tenants
 from central_api.storage.schema_office import metadata
-from central_api.storage.statements import insert_rows
+from central_api.storage.statements import insert_rows, select_value
 
 __all__ = ["epoch_of", "install", "tenant_names"]
 
@@ -38,7 +38,7 @@ def install(connection: Connection, capabilities: Capabilities, tenant: str) -> 
 
 def epoch_of(connection: Connection) -> str:
     """Return the epoch: one life of this database."""
-    epoch: str = connection.execute(_EPOCH).scalar_one()
+    epoch: str = select_value(connection, _EPOCH, {})
     return epoch
 
 

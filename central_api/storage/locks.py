@@ -3,7 +3,8 @@
 On SQLite there is one writer, and nothing here does anything. No row is locked that all share: a terminal's own row,
 the members that are booked (in sorted order), the sales that come back. Whoever waits for something that has not
 arrived, and whoever brings it, meet at a *bell*: one of BELLS advisory locks of a tenant, by the name of what is waited
-for. Those who bring share it; who waits has it alone, so that nothing arrives between looking for it and waiting.
+for. Those who bring share it; who waits has it alone, so that nothing arrives between looking for it and waiting. The
+grants of a terminal and its revocation meet there, too.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ def lock_sales(connection: Connection, tenant: str, entry_ids: Iterable[str]) ->
 
 def lock_bells(connection: Connection, tenant: str, names: Iterable[str], *, waits: bool) -> None:
     """Lock the bells of names: alone to wait for them, shared to bring them."""
+    if not locks_rows(connection):
+        return
     bells: Sequence[int] = sorted({_bell(tenant, name) for name in names})
-    if bells and locks_rows(connection):
+    if bells:
         statement = _WAIT if waits else _BRING
         connection.execute(statement.bindparams(bindparam("bells", value=bells)))
 

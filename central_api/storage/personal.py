@@ -13,7 +13,7 @@ from central_api.capabilities import Capabilities
 from central_api.keys import KEY_BYTES, SealBroken, open_sealed, seal
 from central_api.storage.schema import member_keys
 from central_api.storage.shelf import KEYS_PER_QUERY_MAX
-from central_api.storage.statements import among, given
+from central_api.storage.statements import among, given, select_rows
 
 __all__ = ["MemberKey", "mask_name", "member_keys_of", "new_member_key", "opened_member_key"]
 
@@ -56,7 +56,7 @@ def member_keys_of(
     found = {}
     for start in range(0, len(member_ids), KEYS_PER_QUERY_MAX):
         part = member_ids[start : start + KEYS_PER_QUERY_MAX]
-        for row in connection.execute(_KEYS, {"tenant": tenant, "member_id": part}):
+        for row in select_rows(connection, _KEYS, {"tenant": tenant, "member_id": part}):
             found[row.member_id] = opened_member_key(capabilities, tenant, row.member_id, row.wrapped)
     return found
 

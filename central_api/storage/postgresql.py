@@ -6,7 +6,8 @@ the same (a deadlock, one key written twice), one of them is undone and comes ag
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from central_api.storage.unusable import DatabaseUnusable
+from central_api.storage.unusable import CommitUnknown, DatabaseUnusable
 
 __all__ = ["PostgresqlEngines", "is_conflict", "is_lost"]
 
@@ -52,9 +53,12 @@ class PostgresqlEngines:
             return await connection.run_sync(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction of its own, beside others."""
-        async with self.writer.begin() as connection:
-            return await connection.run_sync(work)
+        """Run `work` in a transaction of its own, beside others. Raises CommitUnknown."""
+        async with self.writer.connect() as connection:
+            done = await connection.run_sync(work)
+            with _commit_in_doubt():
+                await connection.commit()
+            return done
 
     async def close(self) -> None:
         """Close all connections."""
@@ -80,6 +84,20 @@ async def _connect(*positional: Any, **named: Any) -> Any:
         return await asyncpg.connect(*positional, **named)
     except (asyncpg.PostgresError, OSError) as error:
         raise DatabaseUnusable(f"PostgreSQL cannot be reached: {error}; check server and --database") from error
+
+
+@contextmanager
+def _commit_in_doubt() -> Iterator[None]:
+    """A connection that ends between COMMIT and its answer leaves open whether the server has done it."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_lost(error):
+            raise
+        raise CommitUnknown(
+            f"PostgreSQL went away while it committed ({error.orig}): what was asked is done as a whole or not at all; "
+            "repeat it with the same Idempotency-Key or the same ids, or look before repeating it"
+        ) from error
 
 
 def _state_of(error: DBAPIError) -> str:

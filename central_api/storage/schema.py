@@ -53,6 +53,7 @@ __all__ = [
     "returned_lines",
     "sales",
     "table",
+    "tellings",
     "tenants",
     "terminals",
     "to_tenant",
@@ -60,7 +61,7 @@ __all__ = [
     "waiting",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 8
 ACCOUNTS = ("issued", "available", "pending", "reserved", "redeemed", "expired", "owed", "offline_loss")
 OUTCOMES = ("applied", "held", "rejected", "quarantined")
 
@@ -376,8 +377,12 @@ changes = table(
 Index("changes_by_terminal", changes.c.tenant, changes.c.terminal, changes.c.number)
 
 # The highest number that a terminal's feed has given. Its row is locked until the transaction that took a number ends,
-# so that the numbers of one feed commit in their order.
-feeds = table("feeds", key("tenant"), key("terminal"), whole("number", 0), with_rowid=False)
+# so that the numbers of one feed commit in their order. `moment` is when that transaction began, see `tellings`.
+feeds = table("feeds", key("tenant"), key("terminal"), whole("number", 0), whole("moment", 0), with_rowid=False)
+
+# The moment of every transaction that told a terminal of something, in microseconds since 1970. A restored backup lacks
+# those after it, and so knows a cursor of the life that was lost. A row is small and stays for good.
+tellings = table("tellings", key("tenant"), Column("moment", Whole, primary_key=True), with_rowid=False)
 
 # Which terminal wants to hear of which member: it asked for the member or sold to it.
 interest = table("interest", key("tenant"), key("member_id"), key("terminal"), with_rowid=False)

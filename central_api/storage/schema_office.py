@@ -14,6 +14,7 @@ from central_api.storage.schema_ledger import metadata
 __all__ = [
     "API_KEY_SCOPES",
     "activations",
+    "acts",
     "api_keys",
     "contacts",
     "idempotency_keys",
@@ -42,6 +43,21 @@ api_keys = table(
     to_tenant(),
 )
 Index("api_keys_by_secret", api_keys.c.secret_hash)
+
+# Who did what to terminals, keys, the programme and grants: the audit trail. `actor` is `key:ID`, `terminal:NAME` or
+# `command line`; `subject` and `detail` name things by their ids, nothing personal.
+acts = table(
+    "acts",
+    key("tenant"),
+    key("act_id"),
+    time("acted_at"),
+    words("actor"),
+    words("act"),
+    words("subject"),
+    words("detail"),
+    to_tenant(),
+)
+Index("acts_by_time", acts.c.tenant, acts.c.acted_at, acts.c.act_id)
 
 # From when a version of the programme is in force, where that is later than its activation. One that was withdrawn
 # before that never is.

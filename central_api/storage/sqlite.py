@@ -133,7 +133,10 @@ def _engine(file: Path, connections_max: int, *, writes: bool) -> Engine:
 
 
 async def _in_thread(executor: ThreadPoolExecutor, engine: Engine, hold: Hold, work: Callable[[Connection], T]) -> T:
-    """Run work in a transaction in a thread. Where whoever waits is cancelled, it ends at its next statement."""
+    """Run work in a transaction in a thread.
+
+    Where whoever waits is cancelled, it ends at its next statement, but for those of `select_rows`.
+    """
     stopped = threading.Event()
 
     def run() -> T:

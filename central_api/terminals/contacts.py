@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from central_api.storage.schema_office import contacts
-from central_api.storage.statements import given, upsert_rows
+from central_api.storage.statements import given, select_value, upsert_rows
 from central_api.terminals.terminals import Terminal
 
 __all__ = ["is_to_be_noted", "note_contact"]
@@ -20,7 +20,7 @@ _CONTACT = select(contacts.c.contacted_at).where(given(contacts.c.tenant, contac
 def is_to_be_noted(connection: Connection, terminal: Terminal, now: datetime) -> bool:
     """Whether what is noted of a terminal is older than a minute, or from a clock that was ahead."""
     place = {"tenant": terminal.tenant, "terminal": terminal.terminal}
-    last: datetime | None = connection.execute(_CONTACT, place).scalar_one_or_none()
+    last: datetime | None = select_value(connection, _CONTACT, place)
     return last is None or not last <= now < last + NOTED_EVERY
 
 

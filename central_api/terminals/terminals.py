@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,9 +16,11 @@ from sqlalchemy import Connection, Row, select, update
 from central_api.capabilities import Capabilities
 from central_api.ledger import feed
 from central_api.problems import Refused, refuse
+from central_api.storage.audit import Act, note_act
 from central_api.storage.installation import epoch_of
+from central_api.storage.locks import lock_bells, locks_rows
 from central_api.storage.schema import enrolment_codes, grants, terminals
-from central_api.storage.statements import given, insert_rows
+from central_api.storage.statements import given, insert_rows, select_row
 from loyalty_sdk.protocol import EnrolmentAnswer, EnrolmentRequest
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "authenticate",
     "check_not_revoked",
     "enrol",
+    "keep_from_revoking",
     "recall_grant",
     "recall_grants",
     "revoke_terminal",
@@ -97,6 +100,9 @@ def enrol(connection: Connection, capabilities: Capabilities, request: Enrolment
             enrolled_at=now,
         )
     )
+    if found.used_at is None:
+        enrolled = Act("terminal-enrolled", found.terminal)
+        note_act(connection, capabilities, found.tenant, f"terminal:{found.terminal}", enrolled)
     return EnrolmentAnswer(
         tenant=found.tenant,
         terminal=found.terminal,
@@ -110,7 +116,7 @@ def enrol(connection: Connection, capabilities: Capabilities, request: Enrolment
 
 def authenticate(connection: Connection, token: str) -> Terminal:
     """Return the terminal of a token, revoked or not. Raises Refused `access-refused`."""
-    row = connection.execute(_BY_TOKEN, {"token_hash": _hash(token)}).first() if token else None
+    row = select_row(connection, _BY_TOKEN, {"token_hash": _hash(token)}) if token else None
     if row is None:
         raise refuse("access-refused", "the token is not known here; enrol the terminal with a new code")
     return Terminal(tenant=row.tenant, terminal=row.terminal, state=row.state, public_key=row.public_key)
@@ -125,16 +131,35 @@ def check_not_revoked(terminal: Terminal) -> None:
         )
 
 
-def revoke_terminal(connection: Connection, tenant: str, name: str) -> None:
+def keep_from_revoking(connection: Connection, terminal: Terminal) -> None:
+    """Let a terminal not be revoked until the transaction ends: what it is given now, the revocation finds.
+
+    Raises Refused `terminal-revoked` where it was revoked since it proved its token. Beside its uploads, which wait for
+    nothing here. On SQLite, where one writes at a time, there is nothing to do.
+    """
+    if locks_rows(connection):
+        lock_bells(connection, terminal.tenant, [_revoking(terminal.terminal)], waits=False)
+        row = _row(connection, terminal.tenant, terminal.terminal)
+        check_not_revoked(terminal if row is None else replace(terminal, state=row.state))
+
+
+def revoke_terminal(connection: Connection, capabilities: Capabilities, tenant: str, name: str) -> None:
     """Let a terminal do nothing but upload from now on, and want its grants back. Raises Refused `not-found`."""
     _existing(connection, tenant, name)
+    lock_bells(connection, tenant, [_revoking(name)], waits=True)
     this_terminal = (terminals.c.tenant == tenant) & (terminals.c.terminal == name)
     connection.execute(update(terminals).where(this_terminal).values(state="revoked"))
-    recall_grants(connection, tenant, terminal=name)
+    recall_grants(connection, capabilities, tenant, terminal=name)
 
 
 def recall_grants(
-    connection: Connection, tenant: str, *, terminal: str | None = None, member_id: str | None = None, but: str = ""
+    connection: Connection,
+    capabilities: Capabilities,
+    tenant: str,
+    *,
+    terminal: str | None = None,
+    member_id: str | None = None,
+    but: str = "",
 ) -> int:
     """Want back the open grants of a terminal, or of a member except at terminal `but`. Returns how many.
 
@@ -151,11 +176,11 @@ def recall_grants(
     for _, grant_id in found:
         this_grant = (grants.c.tenant == tenant) & (grants.c.grant_id == grant_id)
         connection.execute(update(grants).where(this_grant).values(recalled=1))
-    feed.grants_wanted_back(connection, tenant, found)
+    feed.grants_wanted_back(connection, tenant, found, capabilities.now())
     return len(found)
 
 
-def recall_grant(connection: Connection, tenant: str, grant_id: str) -> None:
+def recall_grant(connection: Connection, capabilities: Capabilities, tenant: str, grant_id: str) -> None:
     """Want one grant back, as `recall_grants` does. Raises Refused `not-found`, `conflict` for one that is closed."""
     this_grant = (grants.c.tenant == tenant) & (grants.c.grant_id == grant_id)
     row = connection.execute(select(grants.c.terminal, grants.c.state).where(this_grant)).first()
@@ -164,13 +189,17 @@ def recall_grant(connection: Connection, tenant: str, grant_id: str) -> None:
     if row.state != "open":
         raise refuse("conflict", "this grant is closed; nothing is set aside by it any more")
     connection.execute(update(grants).where(this_grant).values(recalled=1))
-    feed.grants_wanted_back(connection, tenant, [(row.terminal, grant_id)])
+    feed.grants_wanted_back(connection, tenant, [(row.terminal, grant_id)], capabilities.now())
 
 
 def terminal_rows(connection: Connection, tenant: str) -> list[Row[Any]]:
     """Return the terminals in order of their names."""
     query = select(terminals).where(terminals.c.tenant == tenant).order_by(terminals.c.terminal)
     return list(connection.execute(query))
+
+
+def _revoking(name: str) -> str:
+    return f"revoking:{name}"
 
 
 def _usable_code(connection: Connection, capabilities: Capabilities, request: EnrolmentRequest) -> Row[Any]:

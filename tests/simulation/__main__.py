@@ -8,25 +8,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.simulation.central_site import CentralSite
-from tests.simulation.run import Outcome, simulate
+from tests.simulation.seed import PlayedSeed, play_seed
 
 __all__ = ["main"]
 
-STORIES = Path("build/simulation")
-LINES_SHOWN = 60
 FAILURES_SHOWN = 5
+SEEDS_PER_CHUNK = 4
+CHUNKS_PER_PROCESS = 50
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,21 +41,11 @@ class Total:
     failed_seeds: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An outcome as it travels between processes: a story is written where it was made."""
-
-    outcome: Outcome
-    story_file: str
-    last_lines: tuple[str, ...]
-    cpu_s: float
-
-
 def main() -> int:
     """Run by command; 0 where every law holds for every seed."""
     arguments = _parse()
     console = Console(stderr=arguments.json)
-    total, failures = Total(), list[Shown]()
+    total, failures = Total(), list[PlayedSeed]()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("seeds", total=arguments.seeds)
@@ -90,38 +78,20 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
-def _outcomes(arguments: argparse.Namespace) -> Iterator[Shown]:
+def _outcomes(arguments: argparse.Namespace) -> Iterator[PlayedSeed]:
     """Run every seed, each in one of the processes."""
     seeds = range(arguments.seed_start, arguments.seed_start + arguments.seeds)
     tasks = [(seed, arguments.transactions, arguments.story) for seed in seeds]
     if arguments.jobs == 1:
-        yield from map(_run, tasks)
+        yield from map(play_seed, tasks)
         return
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        yield from pool.map(_run, tasks, chunksize=4)
+    # A process ends after some seeds: what tasks that never ended hold of each adds up.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, context, max_tasks_per_child=CHUNKS_PER_PROCESS) as pool:
+        yield from pool.map(play_seed, tasks, chunksize=SEEDS_PER_CHUNK)
 
 
-def _run(task: tuple[int, int, bool]) -> Shown:
-    seed, transactions, wanted = task
-    began = time.process_time()
-    outcome = simulate(_site(), seed, transactions)
-    cpu_s = time.process_time() - began
-    lines = tuple(outcome.story.lines()) if outcome.broken or wanted else ()
-    file = STORIES / f"seed-{seed}.txt"
-    if lines:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("\n".join(lines) + "\n")
-    outcome.story.forget()
-    return Shown(outcome=outcome, story_file=str(file), last_lines=lines[-LINES_SHOWN:], cpu_s=cpu_s)
-
-
-@lru_cache(maxsize=1)
-def _site() -> CentralSite:
-    """The one central of this process."""
-    return CentralSite()
-
-
-def _add(total: Total, shown: Shown) -> None:
+def _add(total: Total, shown: PlayedSeed) -> None:
     outcome = shown.outcome
     total.seeds += 1
     total.transactions += outcome.transactions
@@ -133,7 +103,7 @@ def _add(total: Total, shown: Shown) -> None:
     total.failed_seeds += bool(outcome.broken)
 
 
-def _tell_failure(console: Console, shown: Shown, transactions: int, *, hidden: bool) -> None:
+def _tell_failure(console: Console, shown: PlayedSeed, transactions: int, *, hidden: bool) -> None:
     seed = shown.outcome.seed
     console.print(f"[bold red]seed {seed}[/]: {len(shown.outcome.broken)} broken; the whole story: {shown.story_file}")
     if not hidden:

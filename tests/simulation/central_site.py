@@ -19,6 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from central_api import keys
 from central_api.api.application import create_app
+from central_api.api.limits import Limits
 from central_api.capabilities import Capabilities
 from central_api.members import members
 from central_api.programmes import versions as programmes
@@ -38,6 +39,7 @@ TENANT = "chain"
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 TERMINALS_MAX = 4
 GRANT_HOURS = 2
+CALLS_MAX = 1e9
 SEAL_KEY = bytes(32)
 
 
@@ -91,7 +93,9 @@ class CentralSite:
         configure_sqlite(self._engine, writes=True)
         self.connection: Connection = self._engine.connect()
         database = cast("Database", self)  # It reads and writes like one; files and locks have no place in memory.
-        self._app = create_app(database=database, capabilities=self.capabilities, version="simulated")
+        # By the machine's clock a limit would depend on how fast the simulation runs: none, then.
+        limits = Limits(per_s=CALLS_MAX, burst=CALLS_MAX)
+        self._app = create_app(database=database, capabilities=self.capabilities, version="simulated", limits=limits)
         self.identities = self._enrol(random)
         self._first_image = self.image()
 

@@ -42,13 +42,14 @@ class Events:
         self._shops = shops
         self._unregistered = list(UNREGISTERED)
         self._version = 1
+        self._dated = False
         self.revoked: set[str] = set()
         self._clone = clone
         self.over = False
 
     def plan(self, scenario: Scenario, span_ms: int) -> None:
         """Draw when everything happens within a span of time."""
-        planned: tuple[tuple[int, Callable[[], None]], ...] = (
+        planned: tuple[tuple[int, Callable[[], object]], ...] = (
             (scenario.outages, self._cut_off),
             (scenario.terminal_crashes, self._crash_terminal),
             (scenario.clock_jumps, self._jump_clock),
@@ -62,10 +63,17 @@ class Events:
             (scenario.terminal_restores * 2, self._back_up_terminal),
             (scenario.terminal_restores, self._restore_terminal),
             (scenario.clones, self._clone_terminal),
+            (scenario.days_passing, self._pass_days),
+            (scenario.settlings, self._server.settle),
         )
         for count, event in planned:
             for _ in range(count):
                 self._scheduler.after(self._random.randrange(span_ms), lambda event=event: self._happen(event))  # type: ignore[misc]  # bound for each event
+
+    def begin_with_dates(self) -> None:
+        """Put a programme in force whose points wait and expire."""
+        self._dated = True
+        self._change_programme()
 
     def register_one(self) -> None:
         """Register a member whose card was sold to before."""
@@ -80,7 +88,7 @@ class Events:
 
         self._server.decide(work)
 
-    def _happen(self, event: Callable[[], None]) -> None:
+    def _happen(self, event: Callable[[], object]) -> None:
         if not self.over:
             event()
 
@@ -106,7 +114,7 @@ class Events:
         hours = self._random.choice((-8_760, -30, -30, -3, -3, -0.1, 0, 3, 30, 8_760))
         if shop is None:
             hours = max(-0.1, min(hours, 0.1))  # Central's clock is the one that counts; it is kept right.
-            self._server.skew = timedelta(hours=hours)
+            self._server.set_clock(timedelta(hours=hours))
         else:
             shop.skew = timedelta(hours=hours)
         self._story.tell("clock", f"of {'central' if shop is None else shop.name} is off by {hours} h")
@@ -116,21 +124,33 @@ class Events:
         self._story.tell("clock", f"nothing happens anywhere for {minutes} min")
         self._scheduler.jump(minutes * 60_000)
 
+    def _pass_days(self) -> None:
+        days = self._random.choice((1, 9, 20, 33))
+        self._story.tell("clock", f"nothing happens anywhere for {days} days")
+        self._scheduler.jump(days * 24 * 3_600_000)
+        self._server.back_up()  # As every night: a till prunes what central has had for a month.
+
     def _recall(self) -> None:
         shop = self._random.choice(self._shops)
         self._story.tell("operator", f"wants all grants of {shop.terminal} back")
-        self._server.decide(lambda connection: terminals.recall_grants(connection, TENANT, terminal=shop.terminal))
+        self._server.decide(
+            lambda connection: terminals.recall_grants(
+                connection, self._server.capabilities, TENANT, terminal=shop.terminal
+            )
+        )
 
     def _revoke(self) -> None:
         shop = self._random.choice(self._shops)
         self._story.tell("operator", f"revokes {shop.terminal}")
         self.revoked.add(shop.terminal)
-        self._server.decide(lambda connection: terminals.revoke_terminal(connection, TENANT, shop.terminal))
+        self._server.decide(
+            lambda connection: terminals.revoke_terminal(connection, self._server.capabilities, TENANT, shop.terminal)
+        )
 
     def _change_programme(self) -> None:
         self._version += 1
         self._story.tell("operator", f"activates version {self._version} of the programme")
-        document = programme_document(self._version, GRANT_HOURS)
+        document = programme_document(self._version, GRANT_HOURS, dated=self._dated)
 
         def work(connection: Connection) -> None:
             programmes.activate_programme(connection, self._server.capabilities, TENANT, document)

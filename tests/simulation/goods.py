@@ -23,9 +23,18 @@ ARTICLES = (
 )
 
 
-def programme_of(version: int) -> dict[str, Any]:
+# By version, where a simulation has dates: what its programme says of them. The first version is the site's own.
+DATES: tuple[dict[str, Any], ...] = (
+    {"pending": {"hours": 2}, "expiry": {"on": "06-15", "utc_offset": "-03:00"}},
+    {},
+    {"pending": {"hours": 1}, "expiry": {"months_after_earning": 2, "utc_offset": "+01:00"}},
+    {"expiry": {"months_after_earning": 1}},
+)
+
+
+def programme_of(version: int, *, dated: bool = False) -> dict[str, Any]:
     """The document of a version, as the oracle reads it; version 0 is a sale made without any."""
-    document: dict[str, Any] = json.loads(programme_document(version, 1)) if version else {}
+    document: dict[str, Any] = json.loads(programme_document(version, 1, dated=dated)) if version else {}
     return document
 
 
@@ -39,8 +48,11 @@ def _line(random: Random) -> Line:
     return Line.of(sku, price_minor, random.choice(quantities), category=category)
 
 
-def programme_document(version: int, grant_hours: int) -> str:
-    """A version of the programme. Versions differ in what they give and how they round, so that mixing them shows."""
+def programme_document(version: int, grant_hours: int, *, dated: bool = False) -> str:
+    """A version of the programme. Versions differ in what they give and how they round, so that mixing them shows.
+
+    `dated` has its points wait and expire, from version 2 on.
+    """
     document: dict[str, Any] = {
         "format": "loyalty-programme-1",
         "name": "Simulated",
@@ -75,4 +87,4 @@ def programme_document(version: int, grant_hours: int) -> str:
             "grant_hours": grant_hours,
         },
     }
-    return json.dumps(document)
+    return json.dumps(document | (DATES[version % 4] if dated and version > 1 else {}))

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from loyalty_sdk.envelope import ReversalBody, SaleBody, decode_entry
+from central_api.verification.verification import verify_tenant
+from loyalty_sdk.envelope import decode_entry
 from sync.replica import member_view
-from terminal_agent.demo.oracle import reckon
-from tests.simulation.goods import programme_of
+from tests.simulation.central_site import TENANT
 from tests.simulation.ledger import Ledger, read_ledger
+from tests.simulation.lots import Figures
+from tests.simulation.reckoning import balances_of_members, points_of_members
 from tests.simulation.replay import net_in_another_order
 from tests.simulation.witness import Noted
 
@@ -45,11 +47,11 @@ def conservation(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
     """Every balance is the sum of its transfers, and nothing is made or lost on the way (Law 8)."""
     for member_id, sums in ledger.sums.items():
         row = ledger.balances.get(member_id)
-        held = (0, 0) if row is None else (row.available, row.owed)
+        held = (0, 0, 0) if row is None else (row.available, row.pending, row.owed)
         figures = (*held, ledger.reserved.get(member_id, 0))
-        expected = (sums["available"], -sums["owed"], sums["reserved"])
+        expected = (sums["available"], sums["pending"], -sums["owed"], sums["reserved"])
         if figures != expected or sum(sums.values()) != 0:
-            yield f"member {member_id} has {figures} available, owed, reserved; the transfers sum to {expected}"
+            yield f"member {member_id} has {figures} available, pending, owed, reserved; transfers sum to {expected}"
     of_grants: Counter[str] = Counter()
     for grant in ledger.grants:
         of_grants[grant.member_id] += grant.points - grant.spent - grant.released
@@ -150,23 +152,27 @@ def balances_of_the_oracle(simulation: Simulation, ledger: Ledger) -> Iterator[s
 
     What a restored disk spent beyond its grants is central's loss and never the member's; `the_loss_bound` bounds it.
     """
-    version_of, alias_of = {}, dict(simulation.alias_of())
-    for entry in ledger.entries:
-        read = decode_entry(entry.bytes)
-        if entry.outcome == "applied" and isinstance(read.body, SaleBody | ReversalBody):
-            version_of[str(read.receipt_key)] = read.programme_version or 0
-    by_version: dict[int, list[Any]] = defaultdict(list)
-    counted = [receipt for receipt in simulation.book.receipts.values() if simulation.counts(receipt, ledger)]
-    for version, line in simulation.book.lines(version_of, counted):
-        line["member"] = alias_of.get(line["member"], line["member"])
-        by_version[version].append(line)
-    expected: Counter[str] = Counter()
-    for version, lines in by_version.items():
-        expected.update(reckon(lines, programme_of(version)).balances)
+    expected = balances_of_members(simulation, ledger)
     for member_id, alias in simulation.members():
-        net = ledger.net(member_id) + ledger.sums[member_id]["offline_loss"]
+        sums = ledger.sums[member_id]
+        net = ledger.net(member_id) + sums["pending"] + sums["expired"] + sums["offline_loss"]
         if net != expected[alias]:
             yield f"{alias} ({member_id}) has {net} points but for central's loss, the oracle says {expected[alias]}"
+
+
+def points_wait_and_expire_by_their_dates(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
+    """Where points have dates: every figure is that of a naive model of lots (Laws 7 and 8)."""
+    if not simulation.scenario.dated:
+        return
+    points = points_of_members(simulation, ledger)
+    for member_id, _ in simulation.members():
+        if ledger.sums[member_id]["offline_loss"]:
+            continue  # What was spent beyond the grants is not the member's.
+        row, expired = ledger.balances.get(member_id), ledger.sums[member_id]["expired"]
+        found = Figures(expired=expired) if row is None else Figures(row.available, row.pending, row.owed, expired)
+        expected = points[member_id].at(simulation.settled_at)
+        if found != expected:
+            yield f"member {member_id} has {found}, by the lots {expected}"
 
 
 def the_loss_bound(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
@@ -198,7 +204,8 @@ def grants_come_back(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
         if datetime.fromisoformat(grant.not_after) >= now:
             continue  # A doubled request came late, and central took it for another.
         known = ours.get(grant.grant_id)
-        if known is None and grant.terminal in reached:
+        # What is closed on both sides, the till forgets after a month.
+        if known is None and grant.terminal in reached and grant.state != "closed":
             yield f"grant {grant.grant_id} never came to {grant.terminal}"
         if known is None or grant.terminal in restored:
             continue
@@ -228,13 +235,12 @@ def outcomes_agree(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
         if shop.terminal in simulation.events.revoked:
             continue
         journal = shop.store.journal
-        ((again_seq,),) = shop.rows(
-            "SELECT coalesce(max(CAST(value AS INT)), 0) FROM meta WHERE name = 'recorded_again_seq'"
-        )
+        again_seq, floor_seq = _seq_fact(shop, "recorded_again_seq"), _seq_fact(shop, "floor_seq")
         theirs = {
             e.seq: e.outcome
             for e in ledger.entries
             if e.journal == journal
+            and e.seq > floor_seq  # What is older than a month is pruned.
             and e.outcome != "applied"
             and not (e.reason == "duplicate-entry" and e.seq <= again_seq)
         }
@@ -249,11 +255,26 @@ def epochs_begin_with_a_restore(simulation: Simulation, ledger: Ledger) -> Itera
         yield "central took itself for restored: a till had an acknowledgement of entries that central does not hold"
 
 
+def verify_finds_nothing(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
+    """What an operator's `verify` judges and folds anew is what is stored.
+
+    It judges in the order of arrival, which nothing tells where central's clock was set back.
+    """
+    if not simulation.scenario.replayed or simulation.server.was_set_back:
+        return
+    with simulation.server.connection.begin():
+        found = verify_tenant(simulation.server.connection, simulation.server.capabilities, TENANT, lambda _: None)
+    for difference in found.shown:
+        yield f"{difference}"
+
+
 def order_does_not_matter(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
     """The same entries and decisions, delivered in another order, give the same balances (Law 7)."""
     gone_back = simulation.server.restored or any(shop.witness.has_gone_back for shop in simulation.shops)
     if not simulation.scenario.replayed or gone_back or _is_settled_by_who_came_first(ledger):
         return
+    if simulation.scenario.dated and any(entry.effective_at == entry.received_at for entry in ledger.entries):
+        return  # The clock of a till was ahead: then the points' dates hang on when central heard of them.
     again = net_in_another_order(simulation, ledger)
     for member_id, _ in simulation.members():
         if again[member_id] != ledger.net(member_id):
@@ -264,6 +285,12 @@ def _previous_hash(noted: Sequence[Noted]) -> str:
     """What a journal's first entry says of the journal before it."""
     previous: str | None = json.loads(noted[0].data)["body"]["previous_hash"] if noted else None
     return previous or ""
+
+
+def _seq_fact(shop: SimulatedTerminal, name: str) -> int:
+    """A place in the journal that the till noted, 0 before it did."""
+    ((seq,),) = shop.rows(f"SELECT coalesce(max(CAST(value AS INT)), 0) FROM meta WHERE name = '{name}'")
+    return int(seq)
 
 
 def _is_settled_by_who_came_first(ledger: Ledger) -> bool:
@@ -278,10 +305,12 @@ LAWS: tuple[Law, ...] = (
     nothing_acknowledged_is_lost,
     nothing_is_doubled,
     balances_of_the_oracle,
+    points_wait_and_expire_by_their_dates,
     the_loss_bound,
     grants_come_back,
     replicas_agree,
     outcomes_agree,
     epochs_begin_with_a_restore,
+    verify_finds_nothing,
     order_does_not_matter,
 )

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 __all__ = ["Ledger", "read_ledger"]
 
-_NET = {"available": 1, "reserved": 1, "owed": 1}
+# What expired counts: that the date of a sale's points came is no booking of the sale.
+_NET = dict.fromkeys(("available", "pending", "reserved", "owed", "expired"), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def read_ledger(connection: Connection) -> Ledger:
         entries = rows("SELECT * FROM entries ORDER BY terminal, journal, seq")
         return Ledger(
             epoch=rows("SELECT value FROM meta WHERE name = 'epoch'")[0].value,
-            balances={row.member_id: row for row in rows("SELECT member_id, available, owed FROM balances")},
+            balances={row.member_id: row for row in rows("SELECT member_id, available, pending, owed FROM balances")},
             reserved=dict(rows("SELECT member_id, sum(points) FROM reservations GROUP BY member_id")),
             sums=sums,
             net_of_entry=net_of_entry,

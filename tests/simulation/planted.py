@@ -9,15 +9,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 from central_api.exchange import changes, grants, upload
+from central_api.judging import matter, sitting
 from central_api.judging import reversals as judge_reversals
 from central_api.judging import sales as judge_sales
-from central_api.judging import sitting
 from central_api.judging.matter import Matter
 from central_api.ledger import books
+from central_api.ledger.accounts import Account
+from central_api.ledger.member_accounts import MemberAccounts
 from central_api.ledger.records import Sale
 from central_api.members import snapshots
 from central_api.storage.statements import upsert_rows
@@ -309,6 +312,48 @@ def grants_not_told() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def grant_spent_twice_after_a_restore() -> Iterator[None]:
+    """A till whose disk was restored spends what it finds or hears of, as if no life before had spent of it."""
+    real: Any = Transaction.execute
+
+    def execute(transaction: Transaction, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+        if statement.startswith("UPDATE grants SET confirmed = 0"):
+            statement = "SELECT 1"
+        elif statement.startswith("INSERT INTO grants"):
+            parameters = (*parameters[:-1], 1)
+        return real(transaction, statement, parameters)
+
+    with patch.object(Transaction, "execute", execute):
+        yield
+
+
+@contextmanager
+def weeks_taken_for_months() -> Iterator[None]:
+    """Points expire after as many weeks as the programme says months."""
+    real: Any = vars(matter)["points_expire_at"]
+
+    def expire(programme: Any, earned_at: datetime) -> datetime | None:
+        months = None if programme.expiry is None else programme.expiry.months_after_earning
+        return earned_at + timedelta(weeks=months) if months else real(programme, earned_at)
+
+    with patch.object(matter, "points_expire_at", expire):
+        yield
+
+
+@contextmanager
+def nobody_is_told_of_dates() -> Iterator[None]:
+    """Points that became available or expired are booked, and the tills go on showing what was there before."""
+    real = MemberAccounts._settle
+
+    def settle(accounts: MemberAccounts, due: Mapping[str, Account]) -> None:
+        real(accounts, due)
+        accounts._before |= {member_id: account.balance for member_id, account in due.items()}
+
+    with patch.object(MemberAccounts, "_settle", settle):
+        yield
+
+
 def _without_grants(real: Any) -> Any:
     def store(command: Any, transaction: Transaction) -> Any:
         return real(replace(command, page=replace(command.page, grants=())), transaction)
@@ -339,5 +384,8 @@ PLANTED: Mapping[str, Planted] = {
         snapshot_says_too_little,
         nobody_wakes_what_waits,
         grants_not_told,
+        grant_spent_twice_after_a_restore,
+        weeks_taken_for_months,
+        nobody_is_told_of_dates,
     )
 }

@@ -1,7 +1,7 @@
 """Order independence: everything that central stored, delivered to a central of its own in another order.
 
 Central's decisions are part of the story, so they are made again beforehand: members, programmes, and the grants that
-were issued. So that no decision depends on what has arrived, every member begins with a float that no sale exhausts.
+were issued. What these set aside is owed until the points arrive that they were issued from.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["net_in_another_order"]
 
-FLOAT = 1_000_000
 FORGOTTEN = (
     "waiting",
     "attachments",
@@ -42,6 +41,7 @@ FORGOTTEN = (
     "debits",
     "total_parts",
     "settlements",
+    "standings",
     "balances",
     "entries",
     "journals",
@@ -58,7 +58,7 @@ def net_in_another_order(simulation: Simulation, ledger: Ledger) -> Mapping[str,
             _forget(site.connection, ledger)
         _deliver(simulation, sealed)
         again = read_ledger(site.connection)
-        return {member_id: again.net(member_id) - FLOAT for member_id, _ in simulation.members()}
+        return {member_id: again.net(member_id) for member_id, _ in simulation.members()}
     finally:
         site.restore(image)
 
@@ -77,10 +77,6 @@ def _forget(connection: Connection, ledger: Ledger) -> None:
         "INSERT INTO debits (tenant, member_id, debit_id, kind, points, effective_at)"
         " SELECT tenant, member_id, grant_id, 'grant', points, issued_at FROM grants"
     )
-    connection.exec_driver_sql(
-        "INSERT INTO lots (tenant, member_id, lot_id, kind, points, earned_at, available_at)"
-        f" SELECT tenant, member_id, 'float', 'adjustment', {FLOAT}, created_at, created_at FROM members"
-    )
     reserved: Counter[tuple[str, str, str]] = Counter()
     granted: Counter[str] = Counter()
     for grant in ledger.grants:
@@ -90,8 +86,8 @@ def _forget(connection: Connection, ledger: Ledger) -> None:
         connection.exec_driver_sql("INSERT INTO reservations VALUES (?, ?, ?, ?)", (*key, points))
     for row in connection.exec_driver_sql("SELECT tenant, member_id FROM members").all():
         connection.exec_driver_sql(
-            "INSERT INTO balances (tenant, member_id, available, pending, owed) VALUES (?, ?, ?, 0, 0)",
-            (row.tenant, row.member_id, FLOAT - granted[row.member_id]),
+            "INSERT INTO balances (tenant, member_id, available, pending, owed) VALUES (?, ?, 0, 0, ?)",
+            (row.tenant, row.member_id, granted[row.member_id]),
         )
 
 

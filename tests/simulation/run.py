@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from central_api.members.members import member_of_alias
 from sync.answers import AnswerRefused
 from tests.simulation.book import Book, Receipt
-from tests.simulation.central_site import GRANT_HOURS, TENANT, CentralSite
+from tests.simulation.central_site import GRANT_HOURS, START, TENANT, CentralSite
 from tests.simulation.events import Events
 from tests.simulation.goods import ALIASES, UNREGISTERED
 from tests.simulation.laws import broken_laws
@@ -28,6 +28,7 @@ __all__ = ["Outcome", "Simulation", "simulate"]
 
 HOUR_MS = 3_600_000
 OPEN_MS_MAX = 48 * HOUR_MS
+DATED_OPEN_MS_MAX = 200 * 24 * HOUR_MS
 QUIET = Scenario(transactions=0, terminals=0, registers=0, think_ms=1_000, latency_ms=50)
 DRAIN_MS = HOUR_MS
 OPENING_MS = 5_000
@@ -73,6 +74,7 @@ class Simulation:
         self.events = Events(self.scheduler, self.story, self.network, self.server, self.shops, self._clone)
         self.scenario = scenario
         self.errors: list[str] = []
+        self.settled_at = START
 
     def run(self) -> Outcome:
         """Run it to its end."""
@@ -87,7 +89,8 @@ class Simulation:
 
     def _play(self) -> list[str]:
         self._open_shops()
-        if not self.scheduler.run(self._is_closed, self.scheduler.now_ms + OPEN_MS_MAX):
+        open_ms_max = DATED_OPEN_MS_MAX if self.scenario.dated else OPEN_MS_MAX
+        if not self.scheduler.run(self._is_closed, self.scheduler.now_ms + open_ms_max):
             return ["the shops do not close: a till is never answered"]
         if not self._drain():
             return ["the queues do not drain: " + self._stuck()]
@@ -122,10 +125,6 @@ class Simulation:
         """Whether a receipt counts for the oracle."""
         return not self.is_lost(receipt, ledger) and not self.waits_for_lost(receipt, ledger)
 
-    def alias_of(self) -> Iterator[tuple[str, str]]:
-        """Members by what a till may call them: their id."""
-        return self.members()
-
     def _clone(self, shop: SimulatedTerminal) -> None:
         """Let a second copy of a terminal run beside the first, with a register of its own."""
         if len(self.shops) >= SHOPS_MAX:
@@ -152,6 +151,8 @@ class Simulation:
     def _open_shops(self) -> None:
         """Every till begins the day with the programme."""
         self._weather(QUIET)
+        if self.scenario.dated:
+            self.events.begin_with_dates()
         for shop in self.shops:
             shop.start()
         self.scheduler.run(lambda: False, OPENING_MS)
@@ -177,7 +178,18 @@ class Simulation:
         if not self._settle():
             return False
         self.scheduler.jump((GRANT_HOURS + 1) * HOUR_MS)
-        return self._settle()
+        return self._settle() and self._book_dates()
+
+    def _book_dates(self) -> bool:
+        """Until no date is left to be booked, and the tills have heard of each."""
+        self.settled_at = self.server.capabilities.now()
+        while self.server.settle():
+            while self.server.settle():
+                pass
+            self.settled_at = self.server.capabilities.now()
+            if not self._settle():
+                return False
+        return True
 
     def _weather(self, scenario: Scenario) -> None:
         self.network.scenario = self.server.scenario = scenario

@@ -7,10 +7,13 @@ another order costs as much again at central, so a quarter of the simulations do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 __all__ = ["Scenario"]
+
+# How many of the simulations have points that are pending and that expire, and days that pass.
+DATED = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,9 @@ class Scenario:
     central_restores: int = 0
     terminal_restores: int = 0
     clones: int = 0
+    dated: bool = False
+    days_passing: int = 0
+    settlings: int = 0
     replayed: bool = False
 
     @classmethod
@@ -58,7 +64,7 @@ class Scenario:
         def count(most: int) -> int:
             return random.choice((0, random.randint(1, most)))
 
-        return cls(
+        drawn = cls(
             transactions=transactions,
             terminals=random.randint(1, 4),
             registers=random.randint(1, 3),
@@ -89,3 +95,7 @@ class Scenario:
             replayed=random.random() < 0.25,
             clones=random.choice((0, 0, 0, 1)),
         )
+        # Drawn last, so that the other seeds are what they were before points had dates.
+        if random.random() >= DATED:
+            return drawn
+        return replace(drawn, dated=True, days_passing=random.randint(1, 5), settlings=count(8))

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from central_api.capabilities import Capabilities
 from central_api.exchange.claims import begin_and_settle
-from tests.simulation.central_site import START, CentralBreaks, CentralSite, Surroundings
+from central_api.members.decisions import settle_due
+from tests.simulation.central_site import START, TENANT, CentralBreaks, CentralSite, Surroundings
 from tests.simulation.scenario import Scenario
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.story import Story
@@ -20,6 +21,7 @@ from tests.simulation.wire import WireAnswer, WireRequest
 __all__ = ["CentralServer"]
 
 T = TypeVar("T")
+SETTLED_MAX = 3
 BUSY = WireAnswer(
     status_code=503,
     headers={"Content-Type": "application/problem+json", "Retry-After": "5"},
@@ -38,6 +40,7 @@ class CentralServer:
         self.skew = timedelta(0)
         self.faults: list[str] = []
         self.restored = False
+        self.was_set_back = False
         self._down = False
         self._operating = False
         site.begin(
@@ -59,6 +62,11 @@ class CentralServer:
     def connection(self) -> Connection:
         """The database, for the laws to read."""
         return self.site.connection
+
+    def set_clock(self, skew: timedelta) -> None:
+        """Set central's clock."""
+        self.was_set_back = self.was_set_back or skew < self.skew
+        self.skew = skew
 
     def back_up(self) -> None:
         """Take a backup, as an operator does at times and after each decision."""
@@ -100,6 +108,23 @@ class CentralServer:
         finally:
             self._operating = False
             self.back_up()
+
+    def settle(self) -> int:
+        """Run the job that books what dates have done, for some members; returns how many. It may break, as central."""
+        if self._down:
+            return 0
+        try:
+            settled = self.site.decide(
+                lambda connection: settle_due(connection, self.capabilities, TENANT, SETTLED_MAX)
+            )
+        except CentralBreaks:
+            return 0
+        if settled:
+            self._story.tell("central", f"books what dates have done to {settled} members")
+        return settled
+
+    def _settle_some(self, connection: Connection) -> int:
+        return settle_due(connection, self.capabilities, TENANT, SETTLED_MAX)
 
     def _now(self) -> datetime:
         return START + timedelta(milliseconds=self._scheduler.now_ms) + self.skew

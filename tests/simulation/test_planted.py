@@ -39,11 +39,28 @@ CAUGHT_AT = {
     "snapshot_says_too_little": 1,
     "nobody_wakes_what_waits": 1,
     "grants_not_told": 1,
+    "grant_spent_twice_after_a_restore": 4,
+    "weeks_taken_for_months": 1,
+    "nobody_is_told_of_dates": 1,
 }
 
 # Some mistakes show only where two rare things meet; their scenarios have more of both.
+DATED: Mapping[str, Any] = {"dated": True, "days_passing": 3, "settlings": 8, "programme_changes": 2}
 HARDER: Mapping[str, Mapping[str, Any]] = {
+    "weeks_taken_for_months": DATED,
+    "nobody_is_told_of_dates": DATED,
     "acknowledged_without_hash": {"terminals": 4, "registers": 2, "answers_strange": 0.5},
+    "grant_spent_twice_after_a_restore": {
+        "terminals": 1,
+        "registers": 3,
+        "think_ms": 1_000,
+        "terminal_restores": 8,
+        "requests_lost": 0.3,
+        "outages": 0,
+        "naps": 0,
+        "clock_jumps": 0,
+        "replayed": False,
+    },
     "expiry_by_the_local_clock": {
         "terminals": 2,
         "registers": 2,
@@ -74,7 +91,7 @@ HONEST: Mapping[str, Any] = {
 
 def scenario(name: str, seed: int) -> Scenario:
     drawn = Scenario.drawn(seed, TRANSACTIONS)
-    return replace(drawn, **HONEST, **HARDER[name]) if name in HARDER else drawn
+    return replace(drawn, **{**HONEST, **HARDER[name]}) if name in HARDER else drawn
 
 
 @pytest.fixture(scope="module")

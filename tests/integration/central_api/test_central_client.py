@@ -266,6 +266,8 @@ def test_central_tells_how_it_is(central: Any) -> None:
     assert central.health().status == "ok"
     assert {one.job for one in central.jobs()}
     assert list(central.totals(limit=1)) == list(central.totals())
+    made = central.create_terminal(new("till"))
+    assert ("terminal-added", made.terminal) in {(one.act, one.subject) for one in central.audit()}
 
 
 # The page

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,18 +15,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from central_api.capabilities import Capabilities
 from central_api.keys import new_key_ring
 from central_api.ledger import feed
 from central_api.members.decisions import merge, settle_due
 from central_api.members.members import note_interest
-from central_api.problems import Problem
+from central_api.problems import Problem, Refused
 from central_api.programmes import versions as programmes
 from central_api.storage.database import Database, open_database
 from central_api.storage.installation import install
 from central_api.storage.postgresql import PostgresqlEngines
-from central_api.storage.schema import entries, waiting
+from central_api.storage.schema import entries, grants, waiting
+from central_api.terminals import terminals
 from central_api.verification.verification import verify_tenant
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer
@@ -235,9 +237,12 @@ def test_a_page_of_changes_never_passes_an_open_transaction(crowd: Crowd) -> Non
     for till in tills:
         crowd.alone(wish(till, *members))
 
+    def told(member: str) -> Work[None]:
+        return lambda world: feed.members_changed(world.connection, TENANT, [member], world.capabilities.now())
+
     async def tell(member: str) -> None:
         for _ in range(3):
-            await crowd.database.write(crowd.on(lambda world: feed.members_changed(world.connection, TENANT, [member])))
+            await crowd.database.write(crowd.on(told(member)))
 
     async def hear(till: SupportTerminal, talk: asyncio.Future[Any]) -> dict[str, int]:
         heard: dict[str, int] = {}
@@ -279,6 +284,14 @@ def postgresql_engines(crowd: Crowd) -> PostgresqlEngines:
     return crowd.database.engines
 
 
+async def seen_to_wait(connection: AsyncConnection, task: asyncio.Task[Any]) -> None:
+    """Until the server itself says that somebody waits for a lock."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    while not (await connection.exec_driver_sql(waits)).scalar_one():
+        assert not task.done()
+        await asyncio.sleep(0.01)
+
+
 def test_whoever_tells_a_till_waits_for_the_one_before(crowd: Crowd) -> None:
     """With a transaction left open, a later one for the same till does not end before it: its number is higher."""
     engines = postgresql_engines(crowd)
@@ -288,18 +301,13 @@ def test_whoever_tells_a_till_waits_for_the_one_before(crowd: Crowd) -> None:
     crowd.alone(wish(till, second))
 
     def tell(member: str) -> Callable[[Connection], None]:
-        return lambda connection: feed.members_changed(connection, TENANT, [member])
+        return lambda connection: feed.members_changed(connection, TENANT, [member], datetime.now(UTC))
 
     async def run() -> tuple[list[str], list[str]]:
         async with engines.writer.begin() as connection:
             await connection.run_sync(tell(first))
             later = asyncio.create_task(crowd.database.write(tell(second)))
-            # It is seen to wait by the server itself.
-            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            query = f"{waits} AND datname = current_database()"
-            while not (await connection.exec_driver_sql(query)).scalar_one():
-                assert not later.done()
-                await asyncio.sleep(0.01)
+            await seen_to_wait(connection, later)
             meanwhile = await crowd.database.read(crowd.on(lambda world: world.changes(till)))
         await later
         after = await crowd.database.read(crowd.on(lambda world: world.changes(till, meanwhile.cursor)))
@@ -325,6 +333,29 @@ def test_tills_and_members_of_their_own_share_nothing(crowd: Crowd) -> None:
 
     crowd.runner.run(run())
     crowd.check(*members)
+
+
+def test_no_grant_is_issued_beside_a_revocation_that_does_not_hear_of_it(crowd: Crowd) -> None:
+    """Whichever is first: the revocation wants back what was issued, or the grant is refused."""
+    engines = postgresql_engines(crowd)
+    member, (till, other) = crowd.member(400), crowd.tills(2)
+
+    def revocation(of: SupportTerminal) -> Work[None]:
+        return lambda world: terminals.revoke_terminal(world.connection, world.capabilities, TENANT, of.name)
+
+    async def beside(first: Work[Any], second: Work[Any]) -> None:
+        async with engines.writer.begin() as connection:
+            await connection.run_sync(crowd.on(first))
+            later = asyncio.create_task(crowd.database.write(crowd.on(second)))
+            await seen_to_wait(connection, later)
+        await later
+
+    crowd.runner.run(beside(exact_grant(till, member), revocation(till)))
+    with pytest.raises(Refused, match="was revoked"):
+        crowd.runner.run(beside(revocation(other), exact_grant(other, member)))
+    issued = select(grants.c.terminal, grants.c.recalled).where(grants.c.member_id == member)
+    assert crowd.alone(lambda world: list(world.connection.execute(issued))) == [(till.name, 1)]
+    crowd.check(member)
 
 
 def test_points_expire_once_however_many_notice_at_once(crowd: Crowd) -> None:

@@ -43,6 +43,39 @@ def test_the_first_administrator_is_made_by_command(program: Program) -> None:
         assert told.rpartition("_")[2].encode() not in content
 
 
+def test_what_commands_do_is_in_the_audit_trail(program: Program) -> None:
+    key_id = program.json("key", "add", "shop")["key"]["key_id"]
+    new_id = program.json("key", "rotate", key_id)["key"]["key_id"]
+    program.json("key", "revoke", key_id)
+    program.json("terminal", "add", "till-1")
+    program.json("terminal", "recall", "--all")
+    program.json("terminal", "revoke", "till-1")
+    epoch = program.json("recovery", "begin")["epoch"]
+    program.json("recovery", "override", "--all")
+    document = Path(program.folder / "programme.json")
+    document.write_text(document.read_text().replace('"version": 1', '"version": 2'))
+    program.json("programme", "activate", str(document), "--at", "2999-01-01T00:00:00+00:00")
+    program.json("programme", "withdraw", "2")
+    program.refused("key", "revoke", "nothing")
+    acts = program.json("audit", "list")["acts"]
+    assert {one["actor"] for one in acts} == {"command line"}
+    assert [(one["act"], one["subject"], one["detail"]) for one in reversed(acts)] == [
+        ("programme-activated", "1", ""),
+        ("key-added", key_id, "read-only"),
+        ("key-rotated", key_id, new_id),
+        ("key-revoked", key_id, ""),
+        ("terminal-added", "till-1", ""),
+        ("grants-recalled", "*", "0"),
+        ("terminal-revoked", "till-1", ""),
+        ("recovery-begun", epoch, ""),
+        ("recovery-overridden", "*", "0"),
+        ("programme-activated", "2", ""),
+        ("programme-withdrawn", "2", ""),
+    ]
+    assert len(program.json("audit", "list", "--limit", "2")["acts"]) == 2
+    assert "terminal-revoked" in program.run("audit", "list").stdout
+
+
 def test_keys_that_cannot_be(program: Program) -> None:
     made = program.json("key", "add", "shop")
     assert (made["key"]["scope"], made["secret"][:3]) == ("read-only", "lk_")

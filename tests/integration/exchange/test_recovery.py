@@ -11,6 +11,7 @@ import pytest
 
 from loyalty_sdk.envelope import decode_entry
 from loyalty_sdk.errors import InsufficientPoints, OutcomeUnknown
+from sync import exchange
 from sync.central import CentralRefused
 from sync.pruning import Prune
 from sync.store import begin_anew
@@ -362,6 +363,26 @@ def test_a_revoked_terminal_says_so_delivers_and_sells_on(till: Till, site: Cent
     assert sum(site.figures()[:2]) == 2_000
     assert till.exchange.online
     assert till.fact("revoked") is not None
+
+
+def test_a_revoked_terminal_has_its_grants_confirmed(
+    till: Till, site: CentralSite, member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Central tells it no changes any more; without its report the grant's points would stay set aside for ever."""
+    monkeypatch.setattr(exchange, "TIDY_MS", 20)
+    till.start()
+    till.sell(BIG, member_id=member)
+    till.drain()
+    till.stop()
+    till.start(exchanging=False)
+    till.identify(CARD)
+    assert till.scalar("SELECT count(*) FROM grants WHERE confirmed = 0") == 1
+    site.program.json("terminal", "revoke", "till-1")
+    till.exchange._machine.grants_checked(unconfirmed=False)  # As it was when the agent started.
+    till.exchange.start()
+    till._exchanging = True
+    wait_until(lambda: till.fact("revoked") is not None)
+    wait_until(lambda: till.scalar("SELECT count(*) FROM grants WHERE confirmed = 0") == 0)
 
 
 def test_a_revocation_survives_a_restore_of_central(till: Till, site: CentralSite) -> None:

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from central_api.ledger.facts import folded_members
+from central_api.ledger.facts import all_facts, folded_members, load_facts
 from central_api.ledger.fold import Figures
 from central_api.members import decisions
 from central_api.problems import Refused
@@ -59,6 +60,12 @@ MATURED_AND_FALLEN_BACK: list[tuple[list[tuple[int, str, int, int]], list[tuple[
 ]
 # On which days a till is online.
 ONLINE = st.tuples(*(st.sets(st.integers(1, 74), max_size=8) for _ in range(2)))
+
+
+@pytest.fixture(autouse=True)
+def standings_are_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what comes late, returns or expires in these short stories is folded from a standing, too."""
+    monkeypatch.setattr("central_api.ledger.fold.EVENTS_BETWEEN", 3)
 
 
 def day(number: int, hour: int = 0) -> datetime:
@@ -167,6 +174,22 @@ def check(shop: Shop) -> None:
     shop.world.check_laws(shop.member)
     sums, found = shop.world.sums(shop.member), figures(shop)
     assert (sums.get("pending", 0), sums.get("expired", 0)) == (found["pending"], found["expired"])
+    check_standings(shop)
+
+
+def check_standings(shop: Shop) -> None:
+    """From the last standing as from the first fact, up to where the account is settled at least."""
+    connection, of_member = shop.world.connection, settlements.c.member_id == shop.member
+    settled_at = connection.execute(select(settlements.c.settled_at).where(of_member)).scalar_one_or_none()
+    now = max(shop.world.now, settled_at or shop.world.now)
+    short, whole = (
+        facts.folded(now)
+        for facts in (
+            load_facts(connection, TENANT, [shop.member], now)[shop.member],
+            all_facts(connection, TENANT, shop.member),
+        )
+    )
+    assert (short.figures, short.next_due_at) == (whole.figures, whole.next_due_at)
 
 
 def test_law_7_when_entries_arrive_does_not_matter(place: Place) -> None:

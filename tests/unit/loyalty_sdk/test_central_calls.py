@@ -87,6 +87,7 @@ SAMPLES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "rotate_api_key": (("k-1",), {"hours": 1} | KEYED),
     "revoke_api_key": (("k-1",), KEYED),
     "jobs": ((), {}),
+    "audit": ((), PAGE),
     "totals": ((), {"first": date(2026, 5, 1), "last": date(2026, 5, 2)} | PAGE),
 }
 

@@ -198,6 +198,16 @@ def test_a_grant_without_signature_is_left_out_and_the_rest_kept(
     assert memory.scalar("SELECT member_id FROM snapshots") == MEMBER
 
 
+def test_what_was_asked_for_another_journal_says_nothing_of_this_one(memory: TerminalMemory) -> None:
+    """A new journal was begun while central answered: its snapshot counts the entries of the one before."""
+    answer = MemberAnswer(snapshot=memory.snapshot(300), grants=(memory.grant(50),), central_time=memory.clock.now)
+    memory.run(StoreMember(answer=answer, journal="the-one-before"))
+    assert memory.scalar("SELECT count(*) FROM snapshots") == 0
+    assert memory.scalar("SELECT count(*) FROM grants") == 1
+    memory.run(StoreMember(answer=answer, journal=memory.journal))
+    assert memory.scalar("SELECT balance FROM snapshots") == 300
+
+
 def is_believed(memory: TerminalMemory, grant: SignedDocument, redemption_id: str | None = None) -> bool:
     """Whether a grant is spendable that central names when it is asked for a member."""
     answer = MemberAnswer(snapshot=memory.snapshot(300), grants=(grant,), central_time=memory.clock.now)

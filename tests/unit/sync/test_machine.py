@@ -143,6 +143,16 @@ def test_grants_that_came_by_the_feed_are_confirmed_too() -> None:
     assert machine.next(0) == Report(diverged=False)
 
 
+def test_grants_are_confirmed_though_central_tells_no_changes() -> None:
+    """A revoked till hears none, and yet its grants can go back only once central has confirmed them."""
+    machine = machine_at(watermark=10, head_seq=10)
+    machine.failed(Failure.REFUSED, 0, None, FetchChanges())
+    machine.grants_checked(unconfirmed=True)
+    assert machine.next(0) == Report(diverged=False)
+    machine.grants_checked(unconfirmed=False)
+    assert machine.next(0) == Wait(300_000)
+
+
 def test_refused_changes_are_asked_again_after_their_pause() -> None:
     machine = machine_at(watermark=10, head_seq=10)
     machine.failed(Failure.REFUSED, 0, None, FetchChanges())

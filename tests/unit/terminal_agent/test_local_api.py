@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from loyalty_sdk.codec import dumps, encode
-from loyalty_sdk.errors import AccessRefused, Busy, InvalidRequest, LoyaltyError, NotFound
+from loyalty_sdk.errors import AccessRefused, Busy, InvalidRequest, LoyaltyError, MethodNotAllowed, NotFound
 from loyalty_sdk.local import BODY_BYTES_MAX
 from terminal_agent import events
 from terminal_agent.local_api import Gate, create_app
@@ -150,7 +150,9 @@ async def test_an_unknown_path_is_not_found(rig: Rig, path: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_an_unknown_method_is_refused(rig: Rig, method: str) -> None:
     async with rig.client() as client:
-        check_problem(await client.request(method, "/v1/sales"), InvalidRequest)
+        answer = await client.request(method, "/v1/sales")
+    check_problem(answer, MethodNotAllowed)
+    assert answer.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize(

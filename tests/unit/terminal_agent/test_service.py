@@ -17,6 +17,7 @@ from loyalty_sdk.errors import (
     InsufficientPoints,
     JournalUnavailable,
     OfflineCapExceeded,
+    OutcomeUnknown,
     ReceiptConflict,
     ScanUnreadable,
 )
@@ -105,6 +106,21 @@ async def test_an_answer_that_cannot_be_kept_is_still_given(
     monkeypatch.setattr("sync.answers.store_snapshot", refuse)
     member = await rig.service.identify(identify_call())
     assert (member.state, member.member_id, member.balance, member.online) == ("known", ANA, 300, True)
+
+
+async def test_a_journal_that_is_begun_anew_meanwhile_is_no_error(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is about the journal before; central tells its grant again by the feed."""
+
+    def replaced(*_: object) -> None:
+        raise OutcomeUnknown("the journal was replaced by a new one")
+
+    monkeypatch.setattr("sync.answers.store_snapshot", replaced)
+    member = await rig.service.identify(identify_call())
+    assert (member.state, member.balance, member.online) == ("known", 300, True)
+    assert {record.levelname for record in caplog.records if "was not kept" in record.message} == {"WARNING"}
+    assert "ERROR" not in {record.levelname for record in caplog.records}
 
 
 async def test_a_quote_names_its_programme_and_snapshot(rig: Rig) -> None:

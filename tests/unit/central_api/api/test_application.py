@@ -228,7 +228,9 @@ async def test_other_problems(api: Api) -> None:
 
 
 async def test_a_revoked_terminal_may_only_deliver(api: Api) -> None:
-    await api.central.database.write(lambda found: terminals.revoke_terminal(found, TENANT, "till-1"))
+    await api.central.database.write(
+        lambda found: terminals.revoke_terminal(found, api.central.capabilities, TENANT, "till-1")
+    )
     question = IdentifyRequest(alias="1", journal=api.till.journal)
     assert problem_of(await api.post("/v1/members/identify", question)) == "terminal-revoked"
     assert problem_of(await api.get("/v1/changes", journal=api.till.journal)) == "terminal-revoked"

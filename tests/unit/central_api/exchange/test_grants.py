@@ -153,6 +153,6 @@ def test_recall_tells_every_terminal_and_takes_nothing(world: World) -> None:
     till = world.terminal(1)
     member = rich(world, till)
     world.identify(till, "1")
-    assert recall_grants(world.connection, TENANT) == 1
+    assert recall_grants(world.connection, world.capabilities, TENANT) == 1
     assert len(world.changes(till).grants_recalled) == 1
     assert world.figures(member) == (100, 200, 0)

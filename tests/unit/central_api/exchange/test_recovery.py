@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from central_api.exchange import recovery
 from central_api.exchange.claims import begin_and_settle, claims_of
 from central_api.exchange.recovery import JournalPlace, check_place, override_recovery
+from central_api.members.decisions import adjust
 from central_api.problems import Refused
 from central_api.storage.epochs import begin_epoch, is_recovering, recovery_rows
-from central_api.storage.installation import epoch_of
+from central_api.storage.installation import epoch_of, install
 from central_api.storage.schema import (
     aliases,
     balances,
@@ -25,9 +26,12 @@ from central_api.storage.schema import (
     member_keys,
     members,
     reservations,
+    tellings,
+    terminals,
     transfers,
 )
 from central_api.storage.schema_ledger import debits, decisions, lots, settlements
+from central_api.storage.schema_office import acts
 from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import document_signing_input
 from loyalty_sdk.protocol import JournalReport, ReportAnswer, SignedDocument, SignedReport
@@ -195,6 +199,40 @@ def test_a_revoked_terminal_begins_no_epoch_by_a_claim(world: World) -> None:
     assert report(world, till, acknowledged_seq=9, acknowledged_hash="ab" * 32, head_seq=9).epoch == epoch
 
 
+def test_a_terminal_that_says_it_was_revoked_is_and_its_grants_are_wanted_back(world: World) -> None:
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant = world.granted(till, member, 100)
+    lose(world)
+    report(world, till, grant, revoked=True)
+    row = world.connection.execute(select(terminals.c.state, grants.c.recalled).join_from(terminals, grants)).one()
+    assert tuple(row) == ("revoked", 1)
+    (act,) = world.connection.execute(select(acts).where(acts.c.act == "terminal-revoked")).all()
+    assert (act.actor, act.subject) == (f"terminal:{till.name}", till.name)
+
+
+def test_a_terminal_of_one_tenant_stops_no_other_by_its_word(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Its claim is kept for the operator and told in the log; a grant that central signed and lacks is proof."""
+    till, member = world.terminal(1), world.member("1")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    grant, epoch = world.granted(till, member, 100), epoch_of(world.connection)
+    install(world.connection, world.capabilities, "another")
+    answer = report(world, till, acknowledged_seq=9, acknowledged_hash="ab" * 32, head_seq=9)
+    assert (answer.epoch, answer.watermark, answer.recovering) == (epoch, 2, False)
+    assert report(world, till, epoch="of another life").epoch == epoch
+    till.sale(basket_of(100))
+    till.sale(basket_of(100))
+    assert (world.upload(till, 4).watermark, epoch_of(world.connection)) == (2, epoch)
+    (claim,) = claims_of(world.connection, TENANT)
+    assert (claim.terminal, claim.says) == (till.name, "goes on at entry 4")
+    assert f"recovery show --tenant {TENANT}" in caplog.text
+    assert not is_recovering(world.connection, TENANT)
+    lose(world)
+    assert report(world, till, grant, epoch=epoch).epoch != epoch
+
+
 def test_a_grant_that_central_signed_and_lacks_is_proof_at_any_time(world: World) -> None:
     till, member = world.terminal(1), world.member("1")
     till.sale(basket_of(30_000), member)
@@ -226,8 +264,8 @@ def test_a_cursor_beyond_the_feed_shows_a_restore_once_a_day(world: World) -> No
     till.sale(basket_of(30_000), member)
     world.deliver(till)
     cursor, epoch = world.changes(till).cursor, epoch_of(world.connection)
-    world.connection.execute(delete(changes))
-    world.connection.execute(delete(feeds))
+    for told in (changes, feeds, tellings):
+        world.connection.execute(delete(told))
     with pytest.raises(Refused) as refused:
         world.changes(till, cursor)
     assert refused.value.problem.name == "epoch-changed"
@@ -237,6 +275,44 @@ def test_a_cursor_beyond_the_feed_shows_a_restore_once_a_day(world: World) -> No
     (claim,) = claims_of(world.connection, TENANT)
     assert f"change {cursor} of its feed" in claim.says
     assert world.changes(till).cursor == ""
+
+
+def test_a_cursor_of_another_life_of_the_feed_is_known_by_its_moment(world: World) -> None:
+    """Central was restored, nobody began a new epoch, and its feed has given the till's number again by now."""
+    till, first, second = world.terminal(1), world.member("1"), world.member("2")
+    till.sale(basket_of(30_000), first)
+    till.sale(basket_of(30_000), second)
+    world.deliver(till)
+    cursor = world.changes(till).cursor
+    before = world.connection.begin_nested()
+    world.now += timedelta(hours=1)
+    adjust(world.connection, world.capabilities, TENANT, first, 10, "a gift", "ana")
+    lost = world.changes(till, cursor).cursor
+    before.rollback()
+    world.now += timedelta(hours=1)
+    for points in (20, 30, 40):
+        adjust(world.connection, world.capabilities, TENANT, second, points, "a gift", "ana")
+    assert world.changes(till, cursor).snapshots
+    with pytest.raises(Refused) as refused:
+        world.changes(till, lost)
+    assert refused.value.problem.name == "epoch-changed"
+    report(world, till, cursor=lost)
+    assert len(world.changes(till).snapshots) == 2
+
+
+def test_a_cursor_of_release_0_1_0_is_a_number_alone(world: World) -> None:
+    till = world.terminal(1)
+    till.sale(basket_of(30_000), world.member("1"))
+    till.sale(basket_of(30_000), world.member("2"))
+    world.deliver(till)
+    cursor = world.changes(till).cursor
+    number = cursor.partition("-")[0]
+    assert number != cursor
+    assert world.changes(till, number).snapshots == ()
+    assert world.changes(till, number).cursor == number
+    assert len(world.changes(till, str(int(number) - 1)).snapshots) == 1
+    with pytest.raises(Refused):
+        world.changes(till, str(int(number) + 1))
 
 
 def test_a_report_is_followed_by_what_still_waits(world: World) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from central_api.jobs.catalogue import Step, Task, jobs_named
-from central_api.judging.held import HELD_DAYS, count_held, held_long, judge_held
+from central_api.judging.held import HELD_DAYS, NAMES_AT_ONCE, count_held, held_long, judge_held, names_waited_for
 from central_api.ledger.awaited import waits_for_alias, waits_for_receipt
 from central_api.storage.schema import entries, waiting
 from central_api.storage.statements import insert_rows
@@ -38,8 +38,11 @@ def outcomes(world: World, kind: str) -> list[str]:
     return list(world.connection.execute(query).scalars())
 
 
-def judge(world: World, after: str = "") -> tuple[int, str]:
-    return judge_held(world.connection, world.capabilities, TENANT, after)
+def judge(world: World, after: str = "", limit: int = NAMES_AT_ONCE) -> tuple[int, str]:
+    """How many names were judged, and the last where there may be more."""
+    names = names_waited_for(world.connection, TENANT, after, limit)
+    judge_held(world.connection, world.capabilities, TENANT, names)
+    return len(names), names[-1] if len(names) == limit else ""
 
 
 def test_judging_again_what_still_waits_changes_nothing(world: World) -> None:
@@ -73,7 +76,7 @@ def test_the_job_goes_on_after_each_part(world: World) -> None:
     names = names_of(unsold(world))
 
     def judge_two(after: str) -> tuple[int, str]:
-        return judge_held(world.connection, world.capabilities, TENANT, after, limit=2)
+        return judge(world, after, 2)
 
     assert judge_two("") == (2, names[1])
     assert judge_two(names[1]) == (1, "")

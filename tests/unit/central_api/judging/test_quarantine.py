@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from central_api.judging import judgement, quarantine
 from central_api.ledger.records import JudgingFailed
+from central_api.members.decisions import adjust
 from central_api.problems import Refused
 from central_api.programmes import versions as programmes
 from central_api.storage.schema import attachments, entries
@@ -107,6 +109,26 @@ def test_a_judge_that_broke_judges_again_and_may_break_again(world: World, monke
     assert judge_all(world) == {sale.entry.id: "applied"}
     assert world.figures(member) == (10, 0, 0)
     assert judge_all(world) == {}
+
+
+def test_law_6_a_member_that_is_damaged_blocks_no_journal(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """What its sales need cannot even be loaded: they are quarantined, until somebody mended the row."""
+    till, damaged, well = world.terminal(1), world.member("1"), world.member("2")
+    dated = json.dumps(json.loads(PROGRAMME) | {"version": 2, "expiry": {"months_after_earning": 1}})
+    programmes.activate_programme(world.connection, world.capabilities, TENANT, dated)
+    adjust(world.connection, world.capabilities, TENANT, damaged, 40, "welcome", "a test")
+    world.now += timedelta(days=40)
+    expires_at = text("UPDATE lots SET expires_at = :date")
+    world.connection.execute(expires_at, {"date": "2026-06-02 or so"})
+    sales = [till.sale(basket_of(1_000), member) for member in (well, damaged, well, damaged)]
+    outcomes = world.deliver(till)
+    assert [outcome_of(outcomes, one)[:2] for one in sales] == [("applied", ""), ("quarantined", "judging-failed")] * 2
+    assert "cannot be read" in caplog.text
+    assert (world.figures(well), world.figures(damaged)) == ((20, 0, 0), (40, 0, 0))
+    world.connection.execute(expires_at, {"date": "2026-06-02T00:00:00.000+00:00"})
+    assert set(judge_all(world).values()) == {"applied"}
+    assert world.figures(damaged) == (20, 0, 0)
+    world.check_laws(well, damaged)
 
 
 def test_what_is_not_quarantined_is_not_judged_anew(world: World) -> None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from central_api.ledger.fold import Debit, Figures, Folded, Lot, fold
+from central_api.ledger.fold import EVENTS_BETWEEN, Debit, Figures, Folded, Lot, fold
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 40
@@ -116,9 +117,40 @@ def test_what_passed_is_told_in_its_order_and_sums_to_what_expired(
 ) -> None:
     found = fold(lots, debits, day(last))
     assert all(before.at <= after.at for before, after in pairwise(found.passed))
+    dates = [one.at for one in found.passed if one.what == "expired"]
+    assert dates == sorted(set(dates))
     assert sum(one.points for one in found.passed if one.what == "expired") == found.figures.expired
     matured = {one.lot_id for one in found.passed if one.what == "matured"}
     assert matured == {lot.lot_id for lot in lots if lot.points and lot.available_at <= day(last)}
+
+
+@given(lots=LOTS, debits=DEBITS, last=st.integers(0, DAYS + 20), until=st.integers(0, DAYS + 20))
+def test_law_7_a_fold_that_begins_at_a_standing_is_the_whole_fold(
+    lots: list[Lot], debits: list[Debit], last: int, until: int
+) -> None:
+    """Whatever became known after the standing, as long as it is of later than that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("central_api.ledger.fold.EVENTS_BETWEEN", 2)
+        before = [debit for debit in debits if debit.effective_at <= day(until)]
+        left = fold([lot for lot in lots if lot.available_at <= day(until)], before, day(until)).standings
+        whole = fold(lots, debits, day(last))
+    for since in left:
+        if since.at <= day(last):
+            later = [lot for lot in lots if lot.available_at > since.at]
+            found = fold(later, [debit for debit in debits if debit.effective_at > since.at], day(last), since)
+            assert (found.figures, found.next_due_at) == (whole.figures, whole.next_due_at)
+            assert {date: left for date, left in found.open.items() if left} == {
+                date: left for date, left in whole.open.items() if left
+            }
+            assert [one for one in whole.passed if one.at > since.at] == found.passed
+
+
+def test_a_standing_after_so_many_events_and_none_before() -> None:
+    lots = [Lot(f"lot-{number}", 1, day(number)) for number in range(2 * EVENTS_BETWEEN + 1)]
+    found = fold(lots, [], day(5_000)).standings
+    assert [one.at for one in found] == [day(EVENTS_BETWEEN - 1), day(2 * EVENTS_BETWEEN - 1)]
+    assert found[-1].open == ((None, 2 * EVENTS_BETWEEN),)
+    assert fold(lots[:-3], [], day(5_000), found[0]).standings == []
 
 
 def test_nothing_folds_to_nothing() -> None:

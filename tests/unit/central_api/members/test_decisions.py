@@ -196,7 +196,7 @@ def test_in_order_nothing_is_folded(world: World, monkeypatch: pytest.MonkeyPatc
     """The way of nearly every entry loads no facts: neither without dates, nor while nothing is due."""
     till, member = world.terminal(1), world.member("1")
     loaded: list[object] = []
-    monkeypatch.setattr("central_api.ledger.member_accounts.fold", lambda *facts: loaded.append(facts))
+    monkeypatch.setattr("central_api.ledger.facts.fold", lambda *facts: loaded.append(facts))
     for fields in ({}, {"expiry": {"months_after_earning": 1}, "pending": {"hours": 48}}):
         dated(world, till, **fields)
         sale = till.sale(basket_of(30_000), member)

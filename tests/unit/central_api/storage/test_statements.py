@@ -1,19 +1,32 @@
 """How many statements a call takes: each costs about as much as reading an entry, so nobody adds one unnoticed."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import bindparam, event, insert, literal_column, select, update
+from sqlalchemy.exc import DBAPIError
 
 from central_api.programmes.versions import programme_in_force, version_in_force
+from central_api.storage import statements
 from central_api.storage.schema import grants, members, programmes, receipts
-from central_api.storage.statements import among, among_keys, given, upsert_rows
+from central_api.storage.schema_ledger import lots
+from central_api.storage.statements import (
+    among,
+    among_keys,
+    given,
+    select_row,
+    select_rows,
+    select_value,
+    upsert_rows,
+)
 from tests.support.terminal import basket_of
 from tests.unit.central_api.support import PROGRAMME, START, TENANT, World
 
 IDENTIFY_MAX = 11
-UPLOAD_MAX = 22
+UPLOAD_MAX = 23
 
 
 def statements_of(world: World, work: Callable[[], Any]) -> list[str]:
@@ -22,9 +35,17 @@ def statements_of(world: World, work: Callable[[], Any]) -> list[str]:
     def note(connection: Any, cursor: Any, statement: str, *others: Any) -> None:
         found.append(statement)
 
+    run = statements._Reading.run
+
+    def note_and_run(query: Any, driver: Any, values: Any) -> list[Any]:
+        found.append(query.text)
+        return run(query, driver, values)
+
     event.listen(world.connection, "before_cursor_execute", note)
     try:
-        work()
+        # On SQLite queries go to the driver itself.
+        with patch.object(statements._Reading, "run", note_and_run):
+            work()
     finally:
         event.remove(world.connection, "before_cursor_execute", note)
     # On PostgreSQL locks come on top.
@@ -78,11 +99,49 @@ def test_rows_are_found_by_an_index(world: World) -> None:
     for query in (
         select(grants.c.points).where(given(grants.c.tenant), among(grants.c.grant_id)),
         select(receipts.c.entry_id).where(of_tenant, among_keys("keys", *columns)),
+        select(lots.c.points).where(given(lots.c.tenant), among_keys("keys", lots.c.member_id, lots.c.lot_id)),
         update(members).values(revision=2).where(members.c.tenant == TENANT, among(members.c.member_id, "these")),
     ):
         text = str(query.compile(dialect=world.connection.dialect))
         plan = world.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?"))
         assert not [row.detail for row in plan if row.detail.startswith("SCAN") and "json_each" not in row.detail]
+
+
+def test_a_query_gives_the_rows_that_sqlalchemy_gives(world: World) -> None:
+    """With types of our own both ways, constants, a limit, and values that are bound twice."""
+    for alias in ("1", "2", "3"):
+        world.member(alias)
+    query = (
+        select(members, (members.c.revision + 1).label("next"))
+        .where(given(members.c.tenant), members.c.created_at <= bindparam("until", type_=members.c.created_at.type))
+        .where(members.c.created_at <= bindparam("until", type_=members.c.created_at.type), members.c.revision >= 0)
+        .order_by(members.c.member_id)
+        .limit(bindparam("count"))
+    )
+    values = {"tenant": TENANT, "until": START + timedelta(days=365), "count": 2}
+    expected = world.connection.execute(query, values).all()
+    found = select_rows(world.connection, query, values)
+    assert len(found) == 2
+    assert [row._asdict() for row in found] == [row._asdict() for row in expected]
+    assert [tuple(row) for row in found] == [tuple(row) for row in expected]
+    assert select_row(world.connection, query, values).created_at == expected[0].created_at
+    assert select_value(world.connection, query, values) == expected[0].tenant
+    nobody = values | {"tenant": "nobody"}
+    assert select_row(world.connection, query, nobody) is None
+    assert select_value(world.connection, query, nobody) is None
+
+
+def test_a_query_that_fails_is_told_as_every_other_statement(world: World) -> None:
+    with pytest.raises(DBAPIError):
+        select_rows(world.connection, select(literal_column("nothing").label("found")).select_from(members), {})
+
+
+def test_the_text_of_a_query_is_always_the_same(world: World) -> None:
+    if world.connection.dialect.name != "sqlite":
+        pytest.skip("on PostgreSQL SQLAlchemy runs it")
+    query = select(members.c.member_id).where(members.c.revision.in_((1, 2)))
+    with pytest.raises(ValueError, match="among"):
+        select_rows(world.connection, query, {})
 
 
 def test_what_is_changed_is_what_was_named(world: World) -> None:
