@@ -19,7 +19,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from loyalty_sdk.codec import CodecError, decode, dumps, loads
-from loyalty_sdk.errors import AccessRefused, AgentFailure, Busy, InvalidRequest, LoyaltyError, NotFound
+from loyalty_sdk.errors import (
+    AccessRefused,
+    AgentFailure,
+    Busy,
+    InvalidRequest,
+    LoyaltyError,
+    MethodNotAllowed,
+    NotFound,
+)
 from loyalty_sdk.local import BODY_BYTES_MAX
 from loyalty_sdk.model import Context
 from terminal_agent.events import TOPICS, EventHub, Topic, event_stream
@@ -99,13 +107,15 @@ def create_app(
     routes.append(Route("/v1/events", guarded(events), methods=["GET"]))
     routes.append(Route("/openapi.json", guarded(openapi), methods=["GET"]))
 
-    async def not_found(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
+    async def no_call(request: Request, error: Exception) -> Response:
+        allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
         detail = f"{request.method} {request.url.path} is no call of this agent: see /openapi.json"
-        problem = NotFound(detail) if status == 404 else InvalidRequest(detail)
-        return problem_response(problem, new_request_id())
+        response = problem_response(NotFound(detail) if allowed is None else MethodNotAllowed(detail), new_request_id())
+        if allowed is not None:
+            response.headers["Allow"] = allowed
+        return response
 
-    app = Starlette(routes=routes, exception_handlers={HTTPException: not_found})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: no_call})
     app.router.redirect_slashes = False
     return app
 

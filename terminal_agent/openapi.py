@@ -13,6 +13,7 @@ from loyalty_sdk.codec import INTEGER_MAX
 from loyalty_sdk.model import Context
 from terminal_agent._version import VERSION
 from terminal_agent.events import Topic
+from terminal_agent.openapi_limits import LIMITS
 
 __all__ = ["Operation", "openapi_document"]
 
@@ -91,7 +92,12 @@ def _events_operation() -> dict[str, Any]:
 def _context_parameters() -> list[dict[str, Any]]:
     hints = get_type_hints(Context)
     return [
-        {"name": field.name, "in": "query", "required": field.default is MISSING, "schema": _SCALARS[hints[field.name]]}
+        {
+            "name": field.name,
+            "in": "query",
+            "required": field.default is MISSING,
+            "schema": _limited(_SCALARS[hints[field.name]], Context, field.name),
+        }
         for field in fields(Context)
     ]
 
@@ -122,11 +128,21 @@ def _reference(cls: type, schemas: dict[str, Any]) -> dict[str, Any]:
         schemas[cls.__name__] = {
             "type": "object",
             "description": cls.__doc__ or "",
-            "properties": {field.name: _schema(hints[field.name], schemas) for field in fields(cls)},
+            "properties": {
+                field.name: _limited(_schema(hints[field.name], schemas), cls, field.name) for field in fields(cls)
+            },
             "required": [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING],
             "additionalProperties": False,
         }
     return {"$ref": f"#/components/schemas/{cls.__name__}"}
+
+
+def _limited(schema: dict[str, Any], cls: type, field: str) -> dict[str, Any]:
+    """Add what a field may hold; where it may be null, to its other form."""
+    limits = LIMITS.get(cls.__name__, {}).get(field, {})
+    if "anyOf" in schema:
+        return schema | {"anyOf": [{**schema["anyOf"][0], **limits}, *schema["anyOf"][1:]]}
+    return {**schema, **limits}
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Makes right what JSON Schema cannot say: fields that depend on each other, on the state, or on a signature.
+"""Makes right what central's document cannot say: fields that depend on each other, on the state, or on a signature.
 
-A case that is meant to be right is made so instead of being left out. One that is meant to be wrong stays as it is.
+A case that is meant to be right is made so instead of being left out.
 """
 
 from __future__ import annotations
@@ -12,44 +12,42 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import strategies as st
-from schemathesis import Case
-
 from loyalty_sdk.codec import encode
+from tests.contract.examiner import AnyCase
 from tests.contract.shops import PROGRAMME, Shop
 
-__all__ = ["PRINTABLE", "AnyCase", "mended"]
+__all__ = ["mended"]
 
-# The format `printable` of the document; no slash, which a terminal's name must not have.
-# Those of the limits' lengths are there ready made: nobody would wait until chance makes them.
-_LENGTHS = (0, 1, 2, 63, 64, 199, 200, 255, 256, 499, 500)
-_WORDS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/"), max_size=20)
-PRINTABLE = st.sampled_from([length * "x" for length in _LENGTHS]) | _WORDS
 KEY = "Idempotency-Key"
 
 Body = dict[str, Any]
-AnyCase = Case[Any]
 
 
 def mended(case: AnyCase, shop: Shop) -> AnyCase:
-    """Return the case, with what depends on something else put right where the case is to be a right one."""
-    if case.meta is None or not case.meta.generation.mode.is_positive:
-        return case
+    """Return a case that is meant to be right, with what depends on something else put right."""
     mend_case = CASES.get(case.operation.label)
     if mend_case is not None:
         mend_case(case, shop)
-    body = _whole(case.body)
     mend_body = BODIES.get(case.operation.label)
-    if mend_body is not None and isinstance(body, dict):
-        mend_body(body)
-    if isinstance(body, dict):  # 16.0 equals 16, so that no comparison tells whether there is something to put right.
-        case.body = body
-    if not _is_cursor(case.query.get("cursor")):
+    if mend_body is not None and isinstance(case.body, dict):
+        mend_body(case.body)
+    if not _is_cursor(case.query.get("cursor"), numbered=case.operation.label == "GET /v1/changes"):
         case.query.pop("cursor", None)
-    if KEY in (case.headers or {}):  # The same key with another request is a conflict, with the same one a repetition.
-        request = json.dumps([case.method, case.path_parameters, body], default=str)
-        case.headers[KEY] = hashlib.sha256(request.encode()).hexdigest()
+    if KEY in (case.headers or {}):
+        case.headers[KEY] = _idempotency_key(case)
     return case
+
+
+def _follows_others(case: AnyCase) -> bool:
+    return case.meta is not None and case.meta.phase.name == "stateful"
+
+
+def _idempotency_key(case: AnyCase) -> str:
+    """The same key with another request is a conflict, with the same one a repetition."""
+    if _follows_others(case):
+        return case.id  # What it asks for may yet be filled in from an answer before.
+    request = json.dumps([case.method, case.path_parameters, case.body], default=str)
+    return hashlib.sha256(request.encode()).hexdigest()
 
 
 def _uploaded(case: AnyCase, shop: Shop) -> None:
@@ -65,7 +63,12 @@ def _reported(case: AnyCase, shop: Shop) -> None:
 
 
 def _merged(case: AnyCase, shop: Shop) -> None:
-    if isinstance(case.body, dict) and case.body.get("source_member_id") == case.path_parameters["member_id"]:
+    """Another member than this one. After other calls it is one that is known: a 404 is then about this one."""
+    if not isinstance(case.body, dict):
+        return
+    if _follows_others(case):
+        case.body = case.body | {"source_member_id": shop.names["source_member_id"][0]}
+    elif case.body.get("source_member_id") == case.path_parameters["member_id"]:
         case.body = case.body | {"source_member_id": "another"}
 
 
@@ -110,22 +113,14 @@ BODIES: Mapping[str, Callable[[Body], None]] = {
 }
 
 
-def _whole(value: Any) -> Any:
-    """JSON Schema calls 1.0 whole; here a number with a point is refused, for nobody can say what was meant."""
-    if isinstance(value, dict):
-        return {name: _whole(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _is_cursor(text: object) -> bool:
-    """Whether it is one that an answer may have given: nobody makes one up."""
+def _is_cursor(text: object, *, numbered: bool = False) -> bool:
+    """Whether it is one that an answer may have given: nobody makes one up. Those of changes are numbers."""
     if not isinstance(text, str) or not text.isascii():
         return False
-    if text.isdigit():
-        return True
+    if numbered:
+        return text.isdigit()
     try:
-        return isinstance(json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))), list)
+        found = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
         return False
+    return isinstance(found, list) and len(found) > 1

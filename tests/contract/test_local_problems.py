@@ -34,6 +34,7 @@ from loyalty_sdk.model import ReceiptKey
 from loyalty_sdk.till import RetryPolicy, Till
 from terminal_agent import events
 from tests.contract.pages import classes, name_of, table
+from tests.unit.sync.test_store import fail_at_commit
 from tests.unit.terminal_agent.rig import ANA, BASKET, CASH, Rig, context, grant, hold_request, sale_request
 from tests.unit.terminal_agent.test_scanners import Reader, installed
 
@@ -102,6 +103,12 @@ async def no_token(rig: Rig, patch: pytest.MonkeyPatch) -> httpx.Response:
 @causes(errors.NotFound)
 async def unknown_job(rig: Rig, patch: pytest.MonkeyPatch) -> httpx.Response:
     return await ask(rig, "/v1/print-jobs/cancel", CancelPrintRequest(context=context(), job_id="17"))
+
+
+@causes(errors.MethodNotAllowed)
+async def wrong_method(rig: Rig, patch: pytest.MonkeyPatch) -> httpx.Response:
+    async with rig.client() as client:
+        return await client.put("/v1/sales")
 
 
 @causes(errors.ReceiptUnknown)
@@ -177,6 +184,12 @@ async def too_many_listeners(rig: Rig, patch: pytest.MonkeyPatch) -> httpx.Respo
     patch.setattr(events, "LISTENERS_MAX", 0)
     async with rig.client() as client:
         return await client.get("/v1/events", params=QUERY)
+
+
+@causes(errors.OutcomeUnknown)
+async def commit_fails(rig: Rig, patch: pytest.MonkeyPatch) -> httpx.Response:
+    fail_at_commit(rig.store)
+    return await ask(rig, "/v1/sales", sale_request())
 
 
 @causes(errors.JournalUnavailable)
