@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +23,7 @@ __all__ = ["main"]
 
 FAILURES_SHOWN = 5
 SEEDS_PER_CHUNK = 4
-CHUNKS_PER_PROCESS = 50
+SEEDS_PER_POOL = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,10 +84,10 @@ def _outcomes(arguments: argparse.Namespace) -> Iterator[PlayedSeed]:
     if arguments.jobs == 1:
         yield from map(play_seed, tasks)
         return
-    # A process ends after some seeds: what tasks that never ended hold of each adds up.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(arguments.jobs, context, max_tasks_per_child=CHUNKS_PER_PROCESS) as pool:
-        yield from pool.map(play_seed, tasks, chunksize=SEEDS_PER_CHUNK)
+    # New processes after some seeds: what tasks that never ended hold of each adds up.
+    for start in range(0, len(tasks), SEEDS_PER_POOL):
+        with ProcessPoolExecutor(arguments.jobs) as pool:
+            yield from pool.map(play_seed, tasks[start : start + SEEDS_PER_POOL], chunksize=SEEDS_PER_CHUNK)
 
 
 def _add(total: Total, shown: PlayedSeed) -> None:
