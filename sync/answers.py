@@ -65,7 +65,7 @@ class StoreAcknowledgement:
         transaction.set_meta(watermark=str(answer.watermark), watermark_hash=answer.watermark_hash)
         transaction.execute("DELETE FROM attachments WHERE seq <= ?", (answer.watermark,))
         _store_outcomes(transaction, [outcome for outcome in answer.outcomes if outcome.seq <= answer.watermark])
-        transaction.see_central_time(central_time)
+        transaction.confirm(central_time)
         transaction.execute(
             "INSERT INTO acknowledgements VALUES (?, ?) ON CONFLICT (watermark) DO NOTHING",
             (answer.watermark, encode(central_time)),
@@ -120,7 +120,8 @@ class StoreChanges:
         transaction.execute("DELETE FROM meta WHERE name = 'revoked'")
         if not self.page.more:
             transaction.execute("DELETE FROM meta WHERE name = 'feed_anew'")
-        transaction.see_central_time(in_utc(self.page.central_time))
+        # A question for changes names what is acknowledged, with its hash: central refuses one that it does not hold.
+        transaction.confirm(in_utc(self.page.central_time))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

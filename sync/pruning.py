@@ -1,7 +1,8 @@
 """Pruning: acknowledged entries leave the journal after a retention, so that file and log stay bounded.
 
 The retention is longer than central's backup interval, so that a restored central can be filled again. It counts in
-central's time: a till's clock that jumps by years prunes nothing early. Receipt keys stay for ever.
+central's time, up to when central last showed to hold the journal: neither a till's clock that jumps by years nor one
+that was off for a month prunes what a restored central may lack. Receipt keys stay for ever.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ class Prune:
 
     def __call__(self, transaction: Transaction) -> int:
         """Return how many entries went."""
-        seen = transaction.central_time_seen()
-        if seen is None:
+        confirmed = transaction.confirmed_at()
+        if confirmed is None:
             return 0
-        cutoff = encode(seen - self.retention)
+        cutoff = encode(confirmed - self.retention)
         floor = int(transaction.meta("floor_seq") or 0)
         target = self._target(transaction, floor, cutoff)
         if target > floor:

@@ -25,8 +25,8 @@ STATEMENTS = (
     # Single facts: terminal, journal, previous_journal, previous_hash, epoch, watermark, watermark_hash, cursor,
     # central_time_seen, contact_at; floor_seq and floor_hash where entries were pruned; damaged_file and
     # recorded_again_seq where the journal took up a damaged one, earlier_file where it took up a forked one; revoked
-    # since when central has this terminal revoked; feed_at, central's time at the last page of the feed; feed_anew
-    # while the feed is read from its beginning.
+    # since when central has this terminal revoked; feed_at, central's time at the last page of the feed; confirmed_at,
+    # its time when it last showed to hold what it acknowledged; feed_anew while the feed is read from its beginning.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     # The journal. `points` is the entry's effect on the member's balance as this terminal worked it out.
     """CREATE TABLE entries (

@@ -92,6 +92,18 @@ class Transaction:
         latest = central_time if seen is None else max(seen, central_time)
         self.set_meta(central_time_seen=encode(latest), contact_at=encode(self.host.now()))
 
+    def confirmed_at(self) -> datetime | None:
+        """Return the latest time of central at which it showed to hold all that it had acknowledged."""
+        text = self.meta("confirmed_at")
+        return datetime.fromisoformat(text) if text else None
+
+    def confirm(self, central_time: datetime) -> None:
+        """Note that central, at this time of its own, knew the journal as far as it had acknowledged it."""
+        self.see_central_time(central_time)
+        confirmed = self.confirmed_at()
+        latest = central_time if confirmed is None else max(confirmed, central_time)
+        self.set_meta(confirmed_at=encode(latest))
+
     def append(
         self,
         kind: EntryKind,

@@ -55,6 +55,16 @@ def selling(memory: TerminalMemory) -> TerminalMemory:
     return memory
 
 
+def test_what_a_restored_central_may_lack_stays_until_it_has_shown_to_hold_it(selling: TerminalMemory) -> None:
+    """A till is off for a month, and the first that it hears of central says nothing of its journal."""
+    acknowledge(selling, 5)
+    selling.clock.now += LONG
+    selling.know(900, selling.grant(400), revision=9, includes_seq=6)
+    assert prune(selling) == 0
+    let_time_pass(selling)
+    assert prune(selling) == 5
+
+
 def test_law_2_only_what_central_acknowledged_goes(selling: TerminalMemory) -> None:
     acknowledge(selling, 4)
     let_time_pass(selling)
