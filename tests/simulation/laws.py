@@ -259,7 +259,7 @@ def verify_finds_nothing(simulation: Simulation, ledger: Ledger) -> Iterator[str
     """What an operator's `verify` judges and folds anew is what is stored.
 
     It judges in the order of arrival. Nothing tells that where central's clock was set back, nor which of the returns
-    that waited with their sale for its card was judged first, which counts where they name more than was sold.
+    that waited with their sale for its card was judged first, which counts where one takes what the other leaves.
     """
     if not simulation.scenario.replayed or simulation.server.was_set_back:
         return
@@ -297,13 +297,13 @@ def _seq_fact(shop: SimulatedTerminal, name: str) -> int:
 
 
 def _contested_returns(ledger: Ledger) -> Iterator[str]:
-    """The returns, as `verify` names entries, of sales to cards unknown of which together they name too much."""
+    """The returns, as `verify` names entries, of sales to unknown cards that came back more than once."""
     read = {entry: decode_entry(entry.bytes) for entry in ledger.entries if entry.outcome != "quarantined"}
     waited = {one.receipt_key for one in read.values() if one.attachment_hash is not None}
-    returns = {entry: getattr(one.body, "original", None) for entry, one in read.items()}
-    short = {returns[entry] for entry in read if entry.reason in RETURNED_ELSEWHERE} & waited
-    for entry, original in returns.items():
-        if original in short:
+    originals = {entry: getattr(one.body, "original", None) for entry, one in read.items()}
+    times = Counter(originals.values())
+    for entry, original in originals.items():
+        if original in waited and times[original] > 1:
             yield f"entry {entry.terminal}/{entry.journal}/{entry.seq}"
 
 
