@@ -143,13 +143,20 @@ class JobRunner:
             except Exception as error:
                 if job.names is None or not _may_be_of_one(error):
                     raise
-                if not await self._try_each(lease, job, position, left_out):
+                if not await self._try_each(lease, job, job.names, position, left_out):
                     raise
 
-    async def _try_each(self, lease: Lease, job: Job, position: str, left_out: dict[str, str]) -> bool:
+    async def _try_each(
+        self,
+        lease: Lease,
+        job: Job,
+        names_of: Callable[[Task], Sequence[str]],
+        position: str,
+        left_out: dict[str, str],
+    ) -> bool:
         """Do what a step would have done one by one; note what fails. Returns whether anything does."""
         task = partial(Task, capabilities=self.capabilities, tenant=lease.tenant, position=position, left_out=left_out)
-        names = await self.database.read(lambda connection: (job.names or _nothing)(task(connection=connection)))
+        names = await self.database.read(lambda connection: names_of(task(connection=connection)))
         failed = False
         for name in names:
             if name in left_out:
@@ -221,10 +228,6 @@ class JobRunner:
 
 def _finished_before(job: Job, now: datetime) -> datetime:
     return now - timedelta(seconds=job.every_s)
-
-
-def _nothing(task: Task) -> Sequence[str]:
-    return ()
 
 
 def _may_be_of_one(error: Exception) -> bool:
