@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from central_api.api.office_calls import Asked, Office
 from central_api.api.openapi_office import Cursor, Id, Limit, Name, describe_list, describe_read, describe_write
-from central_api.members import decisions
+from central_api.members import decisions, merging
 from central_api.members.views import member_view
 from central_api.office import ledger as office_ledger
 from central_api.office.api_keys import ApiKey
@@ -106,7 +106,7 @@ def _add_merge(app: FastAPI, office: Office) -> None:
             office,
             asked,
             member_id,
-            lambda connection, key: decisions.merge(
+            lambda connection, key: merging.merge(
                 connection, office.capabilities, key.tenant, source_id, member_id, reason, key.actor
             ),
         )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from central_api.bootstrap import Central
 from central_api.commands.output import print_json
 from central_api.members import decisions, members
+from central_api.members.merging import merge
 from central_api.members.views import member_view
 from loyalty_sdk.office import MemberView
 
@@ -50,7 +51,7 @@ async def member_merge(options: Options, central: Central, tenant: str) -> None:
 
     def decide(connection: Connection, member_id: str) -> None:
         source_id = members.find_member(connection, central.capabilities, tenant, options.source)
-        decisions.merge(connection, central.capabilities, tenant, source_id, member_id, options.reason, ACTOR)
+        merge(connection, central.capabilities, tenant, source_id, member_id, options.reason, ACTOR)
 
     await _decide(options, central, tenant, decide)
 

@@ -1,7 +1,7 @@
 """What people decide about a member's points: adjustments and write-offs. Each is kept, with who and why.
 
 A decision is a fact like an entry: the fold (`central_api.ledger.fold`) counts it at its own time, whatever arrives
-later. It judges no entry. Two members are made one by `merging.py`; `settle_due` does what is due by the calendar.
+later. It judges no entry. Two members are made one by `merging.py`; `settle` does what is due by the calendar.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from central_api.ledger.accounts import Account, Movement
 from central_api.ledger.books import Books
 from central_api.ledger.facts import all_facts
 from central_api.ledger.fold import NEVER, Debit, Lot
-from central_api.members.merging import merge
+from central_api.members.merging import check_reason
 from central_api.problems import refuse
 from central_api.programmes.versions import programme_in_force
 from central_api.storage.schema_ledger import decisions, lots, settlements
@@ -27,9 +27,7 @@ from central_api.storage.schema_office import merges
 from central_api.storage.statements import insert_rows
 from loyalty_sdk.rules import points_expire_at
 
-__all__ = ["MemberLot", "adjust", "due_members", "forgive", "member_lots", "merge", "settle", "settle_due", "write_off"]
-
-REASON_LENGTH_MAX = 500
+__all__ = ["MemberLot", "adjust", "due_members", "forgive", "member_lots", "settle", "write_off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +126,6 @@ def settle(connection: Connection, capabilities: Capabilities, tenant: str, memb
     books.write()
 
 
-def settle_due(connection: Connection, capabilities: Capabilities, tenant: str, limit: int) -> int:
-    """Settle at most `limit` members for whom something is due. Returns how many; 0 means that nothing is due."""
-    due = due_members(connection, tenant, capabilities.now(), limit)
-    settle(connection, capabilities, tenant, due)
-    return len(due)
-
-
 def member_lots(connection: Connection, capabilities: Capabilities, tenant: str, member_id: str) -> list[MemberLot]:
     """Return a member's lots, those that expire first first, with what is left of each now."""
     query = select(merges.c.into_member_id).where(merges.c.tenant == tenant, merges.c.member_id == member_id)
@@ -159,8 +150,7 @@ def member_lots(connection: Connection, capabilities: Capabilities, tenant: str,
 def _check(points: int, reason: str) -> None:
     if not 1 <= points <= POINTS_MAX:
         raise refuse("invalid-request", f"give a number of points from 1 to {POINTS_MAX}")
-    if not 0 < len(reason.strip()) <= REASON_LENGTH_MAX or not reason.isprintable():
-        raise refuse("invalid-request", f"give a reason of 1 to {REASON_LENGTH_MAX} printable characters")
+    check_reason(reason)
 
 
 def _account(books: Books, member_id: str) -> tuple[Account, str]:

@@ -20,8 +20,9 @@ from central_api.storage.schema import aliases, entries, grants, interest, sales
 from central_api.storage.schema_ledger import debits, decisions, lots, settlements, standings
 from central_api.storage.schema_office import merges
 from central_api.storage.statements import insert_missing, insert_rows, total
+from loyalty_sdk.office import REASON_LENGTH_MAX
 
-__all__ = ["merge"]
+__all__ = ["check_reason", "merge"]
 
 ALIAS_PURPOSE = "alias\n"
 
@@ -40,8 +41,9 @@ def merge(
     Raises Refused: `not-found`, `invalid-request` for the same member twice or no reason, `conflict` for a member that
     was merged already.
     """
-    if source_id == target_id or not reason.strip():
-        raise refuse("invalid-request", "name two members, and the reason for which they are one")
+    if source_id == target_id:
+        raise refuse("invalid-request", "name two members: this is one with itself")
+    check_reason(reason)
     _settle(connection, capabilities, tenant, (source_id, target_id))
     _move_rows(connection, tenant, source_id, target_id)
     _move_aliases(connection, capabilities, tenant, source_id, target_id)
@@ -58,6 +60,12 @@ def merge(
         "reason": reason,
     }
     insert_rows(connection, merges, [row])
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that says nothing, or cannot be kept. Raises Refused `invalid-request`."""
+    if not 0 < len(reason.strip()) <= REASON_LENGTH_MAX or not reason.isprintable():
+        raise refuse("invalid-request", f"give a reason of 1 to {REASON_LENGTH_MAX} printable characters")
 
 
 def _of(table: Table, tenant: str, member_id: str) -> ColumnElement[bool]:

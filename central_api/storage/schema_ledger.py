@@ -1,8 +1,7 @@
 """Central's tables of what each member's points came from and went to. No queries, no rules.
 
 The facts of the fold (`ledger/fold.py`) are `lots` and `debits`; how far they are booked is in `settlements`, where it
-can begin in `standings`. The
-accounts themselves and their transfers are in `schema.py`; `metadata` here holds both.
+can begin in `standings`. The accounts themselves and their transfers are in `schema.py`; `metadata` here holds both.
 """
 
 from __future__ import annotations

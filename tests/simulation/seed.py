@@ -1,4 +1,4 @@
-"""One seed in a process of its own kind: played, timed, and its story written where it was made."""
+"""Plays one seed and times it. A story is written by the process that made it, and only where somebody reads it."""
 
 from __future__ import annotations
 

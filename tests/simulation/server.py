@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from central_api.capabilities import Capabilities
 from central_api.exchange.claims import begin_and_settle
-from central_api.members.decisions import settle_due
 from tests.simulation.central_site import START, TENANT, CentralBreaks, CentralSite, Surroundings
 from tests.simulation.scenario import Scenario
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.story import Story
 from tests.simulation.wire import WireAnswer, WireRequest
+from tests.support.settling import settle_due
 
 __all__ = ["CentralServer"]
 

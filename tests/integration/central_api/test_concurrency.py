@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from central_api.capabilities import Capabilities
 from central_api.keys import new_key_ring
 from central_api.ledger import feed
-from central_api.members.decisions import merge, settle_due
 from central_api.members.members import note_interest
+from central_api.members.merging import merge
 from central_api.problems import Problem, Refused
 from central_api.programmes import versions as programmes
 from central_api.storage.database import Database, open_database
@@ -33,6 +33,7 @@ from central_api.verification.verification import verify_tenant
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import ChangesPage, EntryOutcome, MemberAnswer
 from tests.support.postgresql import Server
+from tests.support.settling import settle_due
 from tests.support.terminal import Recorded, SupportTerminal, basket_of, grant_use
 from tests.unit.central_api.support import PROGRAMME, TENANT, World
 

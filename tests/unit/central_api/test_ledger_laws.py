@@ -29,6 +29,7 @@ from loyalty_sdk.model import ReturnLine
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import MemberAnswer
 from tests.support.databases import Place
+from tests.support.settling import settle_due
 from tests.support.terminal import Recorded, SupportTerminal, basket_of, grant_document, grant_use
 from tests.unit.central_api.support import PROGRAMME, START, TENANT, World, new_world, prove
 
@@ -147,7 +148,7 @@ def ended(shop: Shop) -> dict[str, Any]:
     """After the last day, with everything delivered and settled: every figure, and what is left of every lot."""
     for which in range(2):
         shop.sent(which, LAST_DAY)
-    decisions.settle_due(shop.world.connection, shop.world.capabilities, TENANT, 100)
+    settle_due(shop.world.connection, shop.world.capabilities, TENANT, 100)
     check(shop)
     return figures(shop) | {
         lot.lot_id: (lot.points, lot.remaining, lot.available_at, lot.expires_at)
@@ -311,7 +312,7 @@ def decided(shop: Shop, what: str, points: int) -> None:
         elif what == "write off":
             decisions.write_off(world.connection, world.capabilities, TENANT, shop.member, points, "kindness", "tests")
         elif what == "settle":
-            decisions.settle_due(world.connection, world.capabilities, TENANT, 10)
+            settle_due(world.connection, world.capabilities, TENANT, 10)
         elif what == "grant":
             world.grant(shop.tills[1], shop.member, points, shop.tills[1].new_id())
     except Refused as refused:

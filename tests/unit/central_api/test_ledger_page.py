@@ -17,6 +17,7 @@ from central_api.storage.schema_ledger import settlements
 from central_api.verification.verification import verify_tenant
 from loyalty_sdk.envelope import GrantUse
 from loyalty_sdk.programme import parse_programme
+from tests.support.settling import settle_due
 from tests.support.terminal import Recorded, SupportTerminal, basket_of, grant_use
 from tests.unit.central_api.support import PROGRAMME, TENANT, World
 
@@ -77,7 +78,7 @@ def test_the_documented_example(world: World) -> None:
         step(when)
         for one in (till, other):
             world.upload(one)
-        decisions.settle_due(world.connection, world.capabilities, TENANT, 10)
+        settle_due(world.connection, world.capabilities, TENANT, 10)
         assert shown(world, member) == figures, when
         assert verify_tenant(world.connection, world.capabilities, TENANT, lambda _: None).shown == ()
         world.check_laws(member)

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from central_api.jobs.catalogue import JOBS, Step, Task, jobs_named
 from central_api.ledger.totals import daily_totals
-from central_api.members.decisions import adjust, merge
+from central_api.members.decisions import adjust
+from central_api.members.merging import merge
 from central_api.problems import Refused
 from central_api.programmes import versions as programmes
 from central_api.storage.schema import balances, transfers

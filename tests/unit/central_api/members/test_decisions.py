@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from central_api.members import decisions
+from central_api.members import decisions, merging
 from central_api.problems import Refused
 from central_api.programmes import versions as programmes
 from central_api.storage.schema import aliases, entries, sales, transfers
@@ -19,6 +19,7 @@ from central_api.storage.schema_office import merges
 from central_api.verification.verification import verify_tenant
 from loyalty_sdk.programme import parse_programme
 from loyalty_sdk.protocol import MemberAnswer
+from tests.support.settling import settle_due
 from tests.support.terminal import SupportTerminal, basket_of, grant_use
 from tests.unit.central_api.support import PROGRAMME, TENANT, World
 
@@ -32,11 +33,11 @@ def write_off(world: World, member: str, points: int) -> None:
 
 
 def merge(world: World, source: str, target: str, reason: str = "two cards of one person") -> None:
-    decisions.merge(world.connection, world.capabilities, TENANT, source, target, reason, "ana")
+    merging.merge(world.connection, world.capabilities, TENANT, source, target, reason, "ana")
 
 
 def settle(world: World, limit: int = 10) -> int:
-    return decisions.settle_due(world.connection, world.capabilities, TENANT, limit)
+    return settle_due(world.connection, world.capabilities, TENANT, limit)
 
 
 def dated(world: World, *tills: SupportTerminal, **fields: Any) -> None:
@@ -261,6 +262,7 @@ def test_a_merge_that_cannot_be_is_refused(world: World) -> None:
     for source, target, reason, name in (
         (one, one, "why", "invalid-request"),
         (one, other, "", "invalid-request"),
+        (one, other, "x" * 501, "invalid-request"),
         (one, "nobody", "why", "not-found"),
         ("nobody", one, "why", "not-found"),
     ):

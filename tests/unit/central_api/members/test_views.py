@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete
 
-from central_api.members.decisions import adjust, settle_due
+from central_api.members.decisions import adjust
 from central_api.members.views import every_member, member_view
 from central_api.problems import Refused
 from central_api.programmes.versions import activate_programme
 from central_api.storage.schema import member_keys
 from loyalty_sdk.office import MemberView
+from tests.support.settling import settle_due
 from tests.unit.central_api.support import PROGRAMME, TENANT, World
 
 EXPIRING = PROGRAMME.replace('"version": 1', '"version": 2, "expiry": {"months_after_earning": 12}')
