@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ __all__ = ["mended"]
 KEY = "Idempotency-Key"
 
 Body = dict[str, Any]
+
+# A change, and the moment at which the feed was told last.
+CHANGES_CURSOR = re.compile("[0-9]+(-[0-9]+)?")
 
 
 def mended(case: AnyCase, shop: Shop) -> AnyCase:
@@ -114,11 +118,11 @@ BODIES: Mapping[str, Callable[[Body], None]] = {
 
 
 def _is_cursor(text: object, *, numbered: bool = False) -> bool:
-    """Whether it is one that an answer may have given: nobody makes one up. Those of changes are numbers."""
+    """Whether it is one that an answer may have given: nobody makes one up. Those of changes are of another form."""
     if not isinstance(text, str) or not text.isascii():
         return False
     if numbered:
-        return text.isdigit()
+        return CHANGES_CURSOR.fullmatch(text) is not None
     try:
         found = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
