@@ -114,9 +114,7 @@ class CentralServer:
         if self._down:
             return 0
         try:
-            settled = self.site.decide(
-                lambda connection: settle_due(connection, self.capabilities, TENANT, SETTLED_MAX)
-            )
+            settled = self.site.decide(self._settle_some)
         except CentralBreaks:
             return 0
         if settled:
