@@ -1,9 +1,10 @@
 """Judges every entry of a tenant once more, in a scratch database.
 
 It begins with what cannot have been miscounted: the bytes of the entries, the programme's versions, and the decisions
-of central (members, grants, which member an alias is). Grants are set aside before anything is judged, the member owing
-what is not earned yet: by Law 7 the same entries and decisions give the same figures in whatever order. Entries come in
-the order of their arrival, since the first has the receipt. Nothing is written to the database that is verified.
+of central (members, grants, which member an alias is, which entry was first with a receipt). Grants are set aside
+before anything is judged, the member owing what is not earned yet: by Law 7 the same entries and decisions give the
+same figures in whatever order. Entries come in the order in which they were judged last, since one return takes what
+another leaves. Nothing is written to the database that is verified.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from central_api.storage.schema import (
     journals,
     members,
     programmes,
+    receipts,
     tenants,
     terminals,
 )
@@ -52,7 +54,7 @@ class Scratch:
 
     def take(self) -> None:
         """Copy the decisions of central, and set aside what it granted."""
-        for table in (tenants, programmes, activations, terminals, members, merges, journals, aliases):
+        for table in (tenants, programmes, activations, terminals, members, merges, journals, aliases, receipts):
             self._copy(table)
         for rows in self.pages(self._found, grants):
             self._set_grants_aside(rows)
@@ -60,7 +62,7 @@ class Scratch:
     def judge_all(self, advance: Callable[[int], None]) -> None:
         """Judge every entry; `advance` hears how many are done."""
         done = 0
-        for rows in self._arrivals():
+        for rows in self._sittings():
             self._set_aside |= {(row.terminal, row.journal, row.seq) for row in rows if row.reason == FAILED}
             self._judge(rows)
             done += len(rows)
@@ -114,23 +116,19 @@ class Scratch:
             "member_id": member_id,
         }
 
-    def _arrivals(self) -> Iterator[list[Row[Any]]]:
-        """Pages of entries in the order of their arrival, each with its attachment."""
-        order = (entries.c.received_at, entries.c.terminal, entries.c.journal, entries.c.seq)
+    def _sittings(self) -> Iterator[list[Row[Any]]]:
+        """Entries with their attachments, as they sat: in order, or by upload where a release judged that told none."""
+        arrival = (entries.c.received_at, entries.c.terminal, entries.c.journal)
         attached = (attachments.c.tenant == entries.c.tenant) & (attachments.c.entry_id == entries.c.id)
         query = (
             select(entries, attachments.c.sealed, attachments.c.member_id.label("attachment_of"))
             .join_from(entries, attachments, attached, isouter=True)
             .where(entries.c.tenant == self._tenant)
-            .order_by(*order)
-            .limit(ROWS_AT_ONCE)
+            .order_by(entries.c.sitting, entries.c.turn, *arrival, entries.c.seq)
+            .execution_options(yield_per=ROWS_AT_ONCE)
         )
-        last: Any = None
-        while rows := list(self._found.execute(query if last is None else query.where(tuple_(*order) > last))):
-            # One sitting for each upload, as it was.
-            for _, upload in groupby(rows, key=lambda row: (row.received_at, row.terminal, row.journal)):
-                yield list(upload)
-            last = _place_of(rows[-1], order)
+        for _, rows in groupby(self._found.execute(query), key=_sitting_of):
+            yield list(rows)
 
     def _set_grants_aside(self, rows: Sequence[Row[Any]]) -> None:
         books = Books(self.connection, self._tenant, self._capabilities.now())
@@ -172,6 +170,10 @@ class Scratch:
 
 def _place_of(row: Row[Any], order: Sequence[Column[Any]]) -> Tuple:
     return tuple_(*(getattr(row, column.name) for column in order), types=[column.type for column in order])
+
+
+def _sitting_of(row: Row[Any]) -> tuple[Any, ...]:
+    return (row.sitting,) if row.sitting else (0, row.received_at, row.terminal, row.journal)
 
 
 def _knows(one: EntryRow, row: Row[Any]) -> bool:

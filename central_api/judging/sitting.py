@@ -1,5 +1,6 @@
 """One sitting of judgement: new entries in their order, and held ones again once what they waited for is there.
 
+Each entry keeps the number of the sitting that judged it last, and its turn in it: `verify` judges in that order.
 It keeps entries, attachments and what is held; what they move is kept by Books. Nothing is sent before `write`.
 """
 
@@ -25,6 +26,7 @@ from central_api.storage.personal import member_keys_of
 from central_api.storage.postgresql import is_conflict, is_lost
 from central_api.storage.schema import attachments, entries, waiting
 from central_api.storage.shelf import Shelf
+from central_api.storage.sittings import next_sitting
 from central_api.storage.statements import among, given, insert_missing, insert_rows, select_rows, upsert_rows
 from loyalty_sdk.envelope import Entry, attachment_hash
 
@@ -34,18 +36,10 @@ ATTACHMENT_PURPOSE = "attachment\n"
 
 _log = logging.getLogger(__name__)
 
-# What may change of an entry that is judged anew; its bytes, hash and place never do.
-JUDGED_COLUMNS = (
-    "id",
-    "id_claimed",
-    "kind",
-    "effective_at",
-    "clamped",
-    "member_id",
-    "outcome",
-    "reason",
-    "points",
-)
+# What changes of an entry that is judged again.
+VERDICT_COLUMNS = ("outcome", "reason", "points", "member_id", "sitting", "turn")
+# What may change of one that is judged anew; its bytes, hash and place never do.
+JUDGED_COLUMNS = ("id", "id_claimed", "kind", "effective_at", "clamped", *VERDICT_COLUMNS)
 
 _WAITING = (
     select(waiting.c.waits_for, entries, attachments.c.sealed)
@@ -75,6 +69,8 @@ class Sitting:
         self._new: list[EntryRow] = []
         self._again: list[EntryRow] = []
         self._anew: list[EntryRow] = []
+        self._turns = 0
+        self._sitting = 0
 
     def judge_new(self, rows: Sequence[EntryRow]) -> None:
         """Judge entries that have just arrived; each sees what those before it did."""
@@ -111,13 +107,16 @@ class Sitting:
 
     def write(self) -> None:
         """Send everything to the database."""
+        judged = (*self._new, *self._anew, *self._changed())
+        if judged:
+            self._sitting = next_sitting(self._connection)
         insert_rows(self._connection, entries, [self._entry_values(row) for row in self._new])
         self._write_again()
         self._write_anew()
-        held = [row for row in (*self._new, *self._anew, *self._changed()) if row.verdict.waits_for]
+        held = [row for row in judged if row.verdict.waits_for]
         names = [self._row(waits_for=row.verdict.waits_for, entry_id=row.id) for row in held]
         insert_missing(self._connection, waiting, names)
-        self._write_attachments()
+        self._write_attachments(judged)
         self.books.write()
 
     def _fetch(self, rows: Sequence[EntryRow]) -> None:
@@ -146,6 +145,8 @@ class Sitting:
         return True
 
     def _judged(self, row: EntryRow, judge_row: Callable[[Books, KeyRing, EntryRow], Verdict]) -> Verdict:
+        self._turns += 1
+        row.turn = self._turns
         if row.place in self._set_aside:
             return Verdict(outcome="quarantined", reason="judging-failed")
         try:
@@ -183,8 +184,8 @@ class Sitting:
         self._connection.execute(
             update(entries)
             .where(entries.c.tenant == self._tenant, entries.c.id == bindparam("entry"))
-            .values({name: bindparam(f"new_{name}") for name in ("outcome", "reason", "points", "member_id")}),
-            [_verdict_values(row) for row in changed],
+            .values({name: bindparam(f"new_{name}") for name in VERDICT_COLUMNS}),
+            [{"entry": row.id, **_new(self._verdict_values(row), VERDICT_COLUMNS)} for row in changed],
         )
         told = [(row.terminal, f"{row.journal}/{row.seq}") for row in changed]
         feed.entries_judged_again(self._connection, self._tenant, told, self.books.recorded_at)
@@ -208,9 +209,8 @@ class Sitting:
         told = [(row.terminal, f"{row.journal}/{row.seq}") for row in self._anew]
         feed.entries_judged_again(self._connection, self._tenant, told, self.books.recorded_at)
 
-    def _write_attachments(self) -> None:
+    def _write_attachments(self, judged: Sequence[EntryRow]) -> None:
         """Keep them under their entry's id; what belongs to bytes that nobody can read stays under their place."""
-        judged = (*self._new, *self._anew, *self._changed())
         rows = [row for row in judged if row.sealed is not None and (row.id or row.verdict.outcome == "quarantined")]
         members = sorted({row.verdict.member_id for row in rows if row.verdict.member_id is not None})
         keys = member_keys_of(self._connection, self._capabilities, self._tenant, members)
@@ -242,11 +242,18 @@ class Sitting:
             received_at=row.received_at,
             effective_at=row.effective_at,
             clamped=int(row.clamped),
-            member_id=row.verdict.member_id,
-            outcome=row.verdict.outcome,
-            reason=row.verdict.reason,
-            points=row.verdict.points,
+            **self._verdict_values(row),
         )
+
+    def _verdict_values(self, row: EntryRow) -> dict[str, Any]:
+        return {
+            "outcome": row.verdict.outcome,
+            "reason": row.verdict.reason,
+            "points": row.verdict.points,
+            "member_id": row.verdict.member_id,
+            "sitting": self._sitting,
+            "turn": row.turn,
+        }
 
     def _row(self, **values: Any) -> dict[str, Any]:
         return {"tenant": self._tenant, **values}
@@ -292,15 +299,8 @@ def attachment_place(row: EntryRow) -> str:
 
 def _place_and_verdict(values: Mapping[str, Any]) -> dict[str, Any]:
     place = {f"at_{name}": values[name] for name in ("terminal", "journal", "seq")}
-    return place | {f"new_{name}": values[name] for name in JUDGED_COLUMNS}
+    return place | _new(values, JUDGED_COLUMNS)
 
 
-def _verdict_values(row: EntryRow) -> dict[str, Any]:
-    verdict = row.verdict
-    return {
-        "entry": row.id,
-        "new_outcome": verdict.outcome,
-        "new_reason": verdict.reason,
-        "new_points": verdict.points,
-        "new_member_id": verdict.member_id,
-    }
+def _new(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {f"new_{name}": values[name] for name in names}

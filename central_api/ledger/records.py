@@ -101,7 +101,8 @@ class EntryRow:
     """An authentic entry: where it stands, its exact bytes, and what central made of it.
 
     `entry` is None where the bytes cannot be read; `unfit` then says why. `sealed` is its attachment as the terminal
-    sealed it, `opened` the same in clear. `waited_for` is what a stored entry was held for.
+    sealed it, `opened` the same in clear. `waited_for` is what a stored entry was held for. `turn` counts the entries
+    that its sitting judged.
     """
 
     terminal: str
@@ -120,6 +121,7 @@ class EntryRow:
     unfit: str = ""
     is_duplicate: bool = False
     waited_for: str = ""
+    turn: int = 0
     verdict: Verdict = Verdict(outcome="quarantined")
 
     @property

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
     Table,
     UniqueConstraint,
     text,
@@ -52,6 +53,7 @@ __all__ = [
     "reservations",
     "returned_lines",
     "sales",
+    "sittings",
     "table",
     "tellings",
     "tenants",
@@ -61,7 +63,7 @@ __all__ = [
     "waiting",
 ]
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 ACCOUNTS = ("issued", "available", "pending", "reserved", "redeemed", "expired", "owed", "offline_loss")
 OUTCOMES = ("applied", "held", "rejected", "quarantined")
 
@@ -145,7 +147,8 @@ journals = table(
 )
 
 # `id` is null where the bytes cannot be read or name an id that an earlier entry has; `id_claimed` then says what they
-# name. `points` is the net effect on the member's balance, null where there is none.
+# name. `points` is the net effect on the member's balance, null where there is none. `sitting` and `turn` tell the
+# order in which entries were judged last; both are 0 where a release judged them that did not tell.
 entries = table(
     "entries",
     key("tenant"),
@@ -164,6 +167,8 @@ entries = table(
     words("outcome"),
     words("reason", ""),
     Column("points", Whole),
+    whole("sitting", 0),
+    whole("turn", 0),
     UniqueConstraint("tenant", "id"),
     CheckConstraint("seq >= 1"),
     one_of("outcome", OUTCOMES),
@@ -183,6 +188,9 @@ Index(
     sqlite_where=text("outcome = 'quarantined'"),
     postgresql_where=text("outcome = 'quarantined'"),
 )
+
+# Numbers the sittings of all tenants. Only PostgreSQL has sequences; see `central_api.storage.sittings`.
+sittings = Sequence("sittings", metadata=metadata)
 
 # Sealed under the member's own key, or, while no member is known, still as the terminal sealed it to central.
 attachments = table(

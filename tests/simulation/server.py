@@ -40,7 +40,6 @@ class CentralServer:
         self.skew = timedelta(0)
         self.faults: list[str] = []
         self.restored = False
-        self.was_set_back = False
         self._down = False
         self._operating = False
         site.begin(
@@ -65,7 +64,6 @@ class CentralServer:
 
     def set_clock(self, skew: timedelta) -> None:
         """Set central's clock."""
-        self.was_set_back = self.was_set_back or skew < self.skew
         self.skew = skew
 
     def back_up(self) -> None:

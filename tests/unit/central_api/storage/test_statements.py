@@ -26,7 +26,7 @@ from tests.support.terminal import basket_of
 from tests.unit.central_api.support import PROGRAMME, START, TENANT, World
 
 IDENTIFY_MAX = 11
-UPLOAD_MAX = 23
+UPLOAD_MAX = 24
 
 
 def statements_of(world: World, work: Callable[[], Any]) -> list[str]:

@@ -1,16 +1,18 @@
 """`verify` finds nothing in an honest ledger, whatever happened in it, and names what was tampered with."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from central_api.storage.schema import balances, entries, grants, journals, reservations, transfers
 from central_api.verification.differences import Difference
 from central_api.verification.verification import Verification, entry_count, verify_tenant
+from loyalty_sdk.model import ReturnLine
 from tests.support.databases import Place
-from tests.support.terminal import basket_of, grant_use
+from tests.support.terminal import Recorded, basket_of, grant_use
 from tests.unit.central_api.support import TENANT, World, new_world, prove
 from tests.unit.central_api.test_laws import ACTIONS, act
 
@@ -29,8 +31,9 @@ def test_an_honest_ledger_differs_in_nothing(place: Place) -> None:
             members, tills = [world.member("0"), world.member("1")], [world.terminal(1), world.terminal(2)]
             for step in steps:
                 act(world, tills, members, step)
-                for till in tills:
-                    world.now += timedelta(seconds=1)
+                # The clock stands, or is set back: it does not tell what arrived first.
+                world.now -= timedelta(seconds=step[3] % 2)
+                for till in tills[:: 1 - step[1] * 2]:
                     world.upload(till)
             found = verified(world)
             assert (found.shown, found.differences) == ((), 0)
@@ -65,6 +68,44 @@ def test_held_woken_doubled_and_unreadable_entries_are_judged_the_same(world: Wo
     day(world)
     found = verified(world)
     assert (found.shown, found.journals, found.members) == ((), 2, 1)
+
+
+def test_of_two_returns_the_one_that_was_judged_first_counts(world: World) -> None:
+    """They wait with their sale for its card: the one that arrived last was recorded first, and takes all."""
+    till, other, third = world.terminal(1), world.terminal(2), world.terminal(3)
+    sale = till.sale(basket_of(30_000, 10_000), alias="late")
+    taking_all, taking_some = (
+        other.linked_return(sale),
+        third.linked_return(sale, ReturnLine(line=1, quantity=Decimal(1))),
+    )
+    for one in (till, third, other):
+        assert {found.outcome for found in world.deliver(one)} == {"held"}
+        world.now += timedelta(seconds=1)
+    world.member("late")
+    assert outcomes_of(world, taking_some, taking_all) == ["rejected", "applied"]
+    assert verified(world).shown == ()
+
+
+def test_who_waits_has_the_receipt_before_who_is_judged(world: World) -> None:
+    till, other = world.terminal(1), world.terminal(2)
+    waits = till.sale(basket_of(30_000), alias="late")
+    world.deliver(till)
+    twin = other.sale(basket_of(30_000), world.member("known"), receipt_key=waits.entry.receipt_key)
+    world.deliver(other)
+    world.member("late")
+    assert outcomes_of(world, waits, twin) == ["applied", "rejected"]
+    assert verified(world).shown == ()
+
+
+def test_entries_of_a_release_that_told_no_order_are_judged_as_they_arrived(world: World) -> None:
+    day(world)
+    world.connection.execute(update(entries).values(sitting=0, turn=0))
+    assert verified(world).shown == ()
+
+
+def outcomes_of(world: World, *recorded: Recorded) -> list[str]:
+    found = {row.id: row.outcome for row in world.connection.execute(select(entries))}
+    return [found[one.entry.id] for one in recorded]
 
 
 @pytest.mark.parametrize(
