@@ -22,6 +22,7 @@ from central_api.ledger import books
 from central_api.ledger.accounts import Account
 from central_api.ledger.member_accounts import MemberAccounts
 from central_api.ledger.records import Sale
+from central_api.ledger.settling import Settlement
 from central_api.members import snapshots
 from central_api.storage.statements import upsert_rows
 from sync import answers, exchange, reversals, sales
@@ -354,6 +355,17 @@ def nobody_is_told_of_dates() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def late_news_changes_nothing() -> Iterator[None]:
+    """What concerns a time that was booked before is booked as if it were new."""
+
+    def unconcerned(*_: Any) -> None:
+        return None
+
+    with patch.object(Settlement, "concerned_by", unconcerned):
+        yield
+
+
 def _without_grants(real: Any) -> Any:
     def store(command: Any, transaction: Transaction) -> Any:
         return real(replace(command, page=replace(command.page, grants=())), transaction)
@@ -387,5 +399,6 @@ PLANTED: Mapping[str, Planted] = {
         grant_spent_twice_after_a_restore,
         weeks_taken_for_months,
         nobody_is_told_of_dates,
+        late_news_changes_nothing,
     )
 }

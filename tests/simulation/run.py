@@ -27,14 +27,17 @@ from tests.simulation.wire import Network
 __all__ = ["Outcome", "Simulation", "simulate"]
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 OPEN_MS_MAX = 48 * HOUR_MS
-DATED_OPEN_MS_MAX = 200 * 24 * HOUR_MS
+DATED_OPEN_MS_MAX = 200 * DAY_MS
 QUIET = Scenario(transactions=0, terminals=0, registers=0, think_ms=1_000, latency_ms=50)
 DRAIN_MS = HOUR_MS
 OPENING_MS = 5_000
 SHOPS_MAX = 6
 # Longer than the pause between two looks at the feed, and than the one after an upload.
 SETTLE_MS = 75_000
+# Longer than any points of the programmes here live.
+ALL_DATES_DAYS = 450
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +178,19 @@ class Simulation:
             self.events.register_one()
         for shop in self.shops:
             shop.skew = self.server.skew
+        if self.scenario.sent_late:
+            self._pass_all_dates()
         if not self._settle():
             return False
         self.scheduler.jump((GRANT_HOURS + 1) * HOUR_MS)
         return self._settle() and self._book_dates()
+
+    def _pass_all_dates(self) -> None:
+        """Whatever the tills have not sent by now arrives when everything it concerns has expired and is booked."""
+        self.story.tell("clock", f"nothing happens anywhere for {ALL_DATES_DAYS} days")
+        self.scheduler.jump(ALL_DATES_DAYS * DAY_MS)
+        while self.server.settle():
+            pass
 
     def _book_dates(self) -> bool:
         """Until no date is left to be booked, and the tills have heard of each."""

@@ -51,6 +51,7 @@ class Scenario:
     dated: bool = False
     days_passing: int = 0
     settlings: int = 0
+    sent_late: bool = False
     replayed: bool = False
 
     @classmethod
@@ -98,4 +99,5 @@ class Scenario:
         # Drawn last, so that the other seeds are what they were before points had dates.
         if random.random() >= DATED:
             return drawn
-        return replace(drawn, dated=True, days_passing=random.randint(1, 5), settlings=count(8))
+        dated = replace(drawn, dated=True, days_passing=random.randint(1, 5), settlings=count(8))
+        return replace(dated, sent_late=random.random() < 0.5)

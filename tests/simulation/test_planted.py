@@ -42,6 +42,7 @@ CAUGHT_AT = {
     "grant_spent_twice_after_a_restore": 4,
     "weeks_taken_for_months": 1,
     "nobody_is_told_of_dates": 1,
+    "late_news_changes_nothing": 2,
 }
 
 # Some mistakes show only where two rare things meet; their scenarios have more of both.
@@ -49,6 +50,7 @@ DATED: Mapping[str, Any] = {"dated": True, "days_passing": 3, "settlings": 8, "p
 HARDER: Mapping[str, Mapping[str, Any]] = {
     "weeks_taken_for_months": DATED,
     "nobody_is_told_of_dates": DATED,
+    "late_news_changes_nothing": {**DATED, "sent_late": True, "terminals": 3, "outages": 12},
     "acknowledged_without_hash": {"terminals": 4, "registers": 2, "answers_strange": 0.5},
     "grant_spent_twice_after_a_restore": {
         "terminals": 1,
