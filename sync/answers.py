@@ -224,12 +224,14 @@ def _store_outcomes(transaction: Transaction, outcomes: Sequence[EntryOutcome]) 
     """Keep what was not applied of our own entries; one that was judged again and applied leaves the list.
 
     What is not applied moves no points: the balance shown counts it no more. Once it is applied, a snapshot has it.
-    That central has an entry already which was recorded again is as it should be, and is not listed.
+    That central has an entry already which was recorded again is as it should be, and is not listed. Nor is what was
+    pruned here, of which central may tell once more: nothing would take it off the list that pruning cleared.
     """
     listed = transaction.execute("SELECT 1 FROM outcomes LIMIT 1").scalar() is not None
     recorded_again = int(transaction.meta("recorded_again_seq") or 0)
+    floor = int(transaction.meta("floor_seq") or 0)
     for outcome in outcomes:
-        if not 1 <= outcome.seq <= transaction.head.seq:
+        if not floor < outcome.seq <= transaction.head.seq:
             continue
         if outcome.outcome != "applied":
             transaction.execute("UPDATE entries SET points = 0 WHERE seq = ? AND points <> 0", (outcome.seq,))

@@ -217,13 +217,19 @@ def grants_come_back(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
 
 
 def replicas_agree(simulation: Simulation, ledger: Ledger) -> Iterator[str]:
-    """A till that hears everything shows what central has of every member that it asked for or sold to."""
+    """A till that hears everything shows what central has of every member that it asked for or sold to.
+
+    It may know nothing of one for whom it only asked, if that answer was lost or went with its disk: the feed tells of
+    changes, and there was none. It asks again when the card is scanned.
+    """
     for shop in simulation.shops:
         if shop.terminal in simulation.events.revoked:
             continue
         for member_id in ledger.snapshots_wanted.get(shop.terminal, ()):
             with shop.store.reading() as connection:
                 view = member_view(connection, member_id)
+            if view is None and (shop.terminal, member_id) not in ledger.members_told:
+                continue
             if view is None or view.balance != ledger.net(member_id):
                 shown = "nothing" if view is None else view.balance
                 yield f"{shop.name} shows {shown} for {member_id}, central has {ledger.net(member_id)}"

@@ -20,7 +20,8 @@ class Ledger:
     """What the tables hold after a simulation.
 
     `without_card` are the entries whose sealed card number central no longer has, nor the till: it deletes it when
-    acknowledged.
+    acknowledged. `members_told` are those members, as (terminal, member), of whom a terminal's entries or its feed say
+    something: of the others that it wants to hear of it has only asked who they are.
     """
 
     epoch: str
@@ -33,6 +34,7 @@ class Ledger:
     grants: Sequence[Any]
     watermarks: Mapping[tuple[str, str], Any]
     snapshots_wanted: Mapping[str, Sequence[str]]
+    members_told: Set[tuple[str, str]]
     without_card: Set[str]
 
     def net(self, member_id: str) -> int:
@@ -59,6 +61,7 @@ def read_ledger(connection: Connection) -> Ledger:
         for row in rows("SELECT terminal, member_id FROM interest ORDER BY terminal, member_id"):
             wanted[row.terminal].append(row.member_id)
         entries = rows("SELECT * FROM entries ORDER BY terminal, journal, seq")
+        fed = rows("SELECT terminal, key AS member_id FROM changes WHERE what = 'snapshot'")
         return Ledger(
             epoch=rows("SELECT value FROM meta WHERE name = 'epoch'")[0].value,
             balances={row.member_id: row for row in rows("SELECT member_id, available, pending, owed FROM balances")},
@@ -73,5 +76,6 @@ def read_ledger(connection: Connection) -> Ledger:
             grants=rows("SELECT * FROM grants ORDER BY grant_id"),
             watermarks={(row.terminal, row.journal): row for row in rows("SELECT * FROM journals")},
             snapshots_wanted=wanted,
+            members_told={(row.terminal, row.member_id) for row in (*fed, *entries)},
             without_card={entry.id for entry in entries if entry.reason.startswith("attachment-unreadable")},
         )

@@ -263,6 +263,30 @@ def test_a_restored_terminal_begins_a_new_journal_and_goes_on(till: Till, site: 
     check_law_8(site)
 
 
+def test_a_member_whom_only_a_lost_disk_knew_is_known_again_once_he_is_told_of(
+    make_till: MakeTill, site: CentralSite, member: str
+) -> None:
+    """The till had only asked who it is: nothing changed of which the feed could tell, until somebody sells."""
+    till, other = make_till("till-1"), make_till("till-2")
+    till.start()
+    till.drain()
+    till.stop()
+    image = till.image("image")
+    till.start()
+    till.identify(CARD)
+    till.sell(member_id=None)
+    till.drain()
+    till.stop()
+    till.restore(image)
+    till.start()
+    wait_until(lambda: till.fact("earlier_file") is not None and till.fact("feed_anew") is None)
+    till.drain()
+    assert till.view(member) is None
+    other.start()
+    other.sell(BIG, member_id=member)
+    wait_until(lambda: (view := till.view(member)) is not None and view.balance == 500)
+
+
 def test_old_grants_of_a_restored_terminal_wait_for_central(till: Till, site: CentralSite, member: str) -> None:
     """In its lost life the till had spent the grant that its image holds."""
     till.start()

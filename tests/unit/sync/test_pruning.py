@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from loyalty_sdk.errors import HoldNotOpen, InsufficientPoints, ReceiptConflict
 from loyalty_sdk.model import Sale
-from sync.answers import CloseGrants, StoreAcknowledgement
+from loyalty_sdk.protocol import EntryOutcome
+from sync.answers import CloseGrants, StoreAcknowledgement, StoreChanges
 from sync.holds import open_holds
 from sync.pruning import Prune
 from tests.support.terminal_memory import MEMBER, TerminalMemory, basket_of, verify_chain
@@ -63,6 +65,17 @@ def test_what_a_restored_central_may_lack_stays_until_it_has_shown_to_hold_it(se
     assert prune(selling) == 0
     let_time_pass(selling)
     assert prune(selling) == 5
+
+
+def test_what_was_pruned_is_not_listed_again(selling: TerminalMemory) -> None:
+    """A clone's report makes central tell once more what is held of the journal that both share."""
+    acknowledge(selling)
+    let_time_pass(selling)
+    assert prune(selling) == 6
+    head, pruned = selling.entries()[-1], EntryOutcome(seq=6, id="pruned", outcome="held", reason="alias-unknown")
+    told = replace(pruned, seq=head.seq, id=head.id)
+    selling.run(StoreChanges(page=selling.changes(outcomes=(pruned, told))))
+    assert [row.seq for row in selling.rows("SELECT seq FROM outcomes")] == [head.seq]
 
 
 def test_law_2_only_what_central_acknowledged_goes(selling: TerminalMemory) -> None:
