@@ -18,6 +18,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from loyalty_sdk.errors import JournalUnavailable
 from sync.schema import APPLICATION_ID, PRAGMAS, SCHEMA_VERSION
+from sync.statements import PinnedConnection
 
 __all__ = ["DamageFound", "Database", "ForkFound", "StoreRefused", "is_damage", "is_full"]
 
@@ -82,7 +83,6 @@ class Database:
                 connect_args={"check_same_thread": False},
             )
             event.listen(self._readers, "connect", _prepare_reader)
-            event.listen(self._readers, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
     def disconnect(self) -> None:
         """Close the writing connection."""
@@ -134,19 +134,18 @@ class Database:
             self._guard = guard
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[PinnedConnection]:
         """Give a connection for short reads of one consistent state; it cannot write."""
         if self.path is None:
-            try:
-                yield self.writer
-            finally:
-                self.writer.rollback()
+            yield PinnedConnection(self.writer)
             return
         readers = self._readers
         if readers is None:
             raise JournalUnavailable("the journal is closed, or is being replaced: try again in a moment")
         with readers.connect() as connection:
-            yield connection
+            pinned = PinnedConnection(connection)
+            pinned.begin_reading()
+            yield pinned
 
     def scalar(self, statement: str) -> Any:
         """Return one value, read on the writing connection."""

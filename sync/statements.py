@@ -1,4 +1,4 @@
-"""Statements of the writing side, on sqlite3's own connection beneath SQLAlchemy's.
+"""The journal's statements, on sqlite3's own connection beneath SQLAlchemy's.
 
 SQLAlchemy opens, pools and prepares connections. A statement through it costs 50 microseconds where sqlite3 needs 5,
 and a sale has eight, BEGIN and COMMIT among them; so these go straight to the driver, under the same names, and what
@@ -60,7 +60,7 @@ class Rows(sqlite3.Cursor):
 
 
 class PinnedConnection:
-    """The writing connection: its transactions, and the statements within them."""
+    """A connection while one thread has it: its transactions, and the statements within them."""
 
     def __init__(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
@@ -69,6 +69,10 @@ class PinnedConnection:
     def begin(self) -> None:
         """Begin a transaction that writes, so that it waits for another writer now and not in its middle."""
         self._driver.execute("BEGIN IMMEDIATE")
+
+    def begin_reading(self) -> None:
+        """Begin a transaction that reads: all its statements see the state that the first one does."""
+        self._driver.execute("BEGIN")
 
     def commit(self) -> None:
         """Commit; returns once the transaction is on the disk. Raises what sqlite3 raises."""

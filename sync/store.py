@@ -116,7 +116,7 @@ class Store:
         return "the disk is full, nothing can be recorded: free space on it" if self._full else ""
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[PinnedConnection]:
         """Give a connection for short reads of one consistent state; it cannot write. Raises JournalUnavailable.
 
         Damage that a reader meets is noted; the writer replaces the file before its next commands.
@@ -125,7 +125,7 @@ class Store:
         try:
             with self._database.reading() as connection:
                 yield connection
-        except (DBAPIError, UnicodeDecodeError) as error:
+        except (DBAPIError, sqlite3.Error, UnicodeDecodeError) as error:
             if not is_damage(error) or self._path is None:
                 raise
             if replacements == self._replacements:  # Or else the damage is that of the file before.
@@ -141,7 +141,7 @@ class Store:
         replacements = self._replacements
         try:
             return self._database.is_sound() and (is_chained(self._database) or replacements != self._replacements)
-        except (SQLAlchemyError, UnicodeDecodeError) as error:
+        except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
             return not is_damage(error)
 
     def transact(self, commands: Sequence[Command]) -> list[Result]:

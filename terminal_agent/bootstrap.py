@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import secrets
+import sqlite3
 import ssl
 import threading
 import time
@@ -55,6 +56,8 @@ from terminal_agent.training import TrainingDesk
 __all__ = ["Agent", "running_agent", "system_host", "trust"]
 
 EXCHANGE_TIMEOUT_S = 30
+# What reading the journal raises where it cannot be read, beside JournalUnavailable.
+UNREADABLE = (SQLAlchemyError, sqlite3.Error)
 ONLINE_CONNECTIONS_MAX = 20
 
 
@@ -142,7 +145,7 @@ def _check_file(store: Store, writer: Writer) -> None:
 
 def _check_texts(printing: Printing) -> None:
     """Say in the log what the printers cannot print of the programme's texts; the shop opens in any case."""
-    with suppress(LoyaltyError, SQLAlchemyError):  # The agent may end meanwhile, and the journal with it.
+    with suppress(LoyaltyError, *UNREADABLE):  # The agent may end meanwhile, and the journal with it.
         printing.check_texts()
 
 
@@ -150,7 +153,7 @@ def _build_devices(
     settings: AgentSettings, directory: DataDirectory, desk: ScanDesk, hub: EventHub, store: Store
 ) -> Devices:
     def receipt_of(reference: str) -> ReceiptKey | None:
-        with suppress(LoyaltyError, SQLAlchemyError), store.reading() as connection:
+        with suppress(LoyaltyError, *UNREADABLE), store.reading() as connection:
             return receipt_keys(connection, [reference]).get(reference)
         return None
 

@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody, decode_entry
+from sync.statements import Reader
 
 __all__ = ["Counted", "count"]
 
@@ -84,7 +83,7 @@ class Counted:
 
 
 def count(
-    connection: Connection,
+    connection: Reader,
     *,
     store: str,
     register: str,
@@ -107,7 +106,7 @@ def count(
     return counted
 
 
-def _rows(connection: Connection, business_date: date) -> Iterable[tuple[bytes, bytes | None]]:
+def _rows(connection: Reader, business_date: date) -> Iterable[tuple[bytes, bytes | None]]:
     """Every receipt of a date, of all registers; the key begins with the date's ordinal (`sync.journal`)."""
     ordinal = business_date.toordinal()
     bounds = tuple(day.to_bytes(3, "big") for day in (ordinal, ordinal + 1))

@@ -9,8 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
 from loyalty_sdk.basket import check_tenders
 from loyalty_sdk.envelope import Redemption, ReversalBody, SaleBody
 from loyalty_sdk.errors import (
@@ -28,6 +26,7 @@ from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned
 from sync.holds import check_reward, find_hold
 from sync.replica import MemberView, current_programme, member_view
 from sync.sales import receipt_key_of
+from sync.statements import Reader
 from sync.store import Store
 from terminal_agent.receipts import Receipt
 
@@ -213,7 +212,7 @@ def _shown(programme: Programme | None, earned: int) -> int:
     return 0 if programme is None or programme.pending is not None else earned
 
 
-def _member(connection: Connection, member_id: str | None) -> MemberView | None:
+def _member(connection: Reader, member_id: str | None) -> MemberView | None:
     return None if member_id is None else member_view(connection, member_id)
 
 

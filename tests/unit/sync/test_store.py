@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from loyalty_sdk.envelope import JournalOpenedBody
 from loyalty_sdk.errors import JournalUnavailable, OutcomeUnknown, ReceiptConflict
@@ -146,7 +145,7 @@ def test_law_1_the_pragmas_are_set_again_after_a_recovery(filed: TerminalMemory)
 def test_a_reader_cannot_write_and_never_checkpoints(filed: TerminalMemory) -> None:
     with filed.store.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
-        with pytest.raises(OperationalError, match="readonly"):
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.exec_driver_sql("DELETE FROM entries")
     assert len(filed.entries()) == 1
 
