@@ -38,11 +38,11 @@ def merge(
 ) -> None:
     """Make one member of two: all that the source has, and what still arrives for it, counts for the target.
 
-    Raises Refused: `not-found`, `invalid-request` for the same member twice or no reason, `conflict` for a member that
+    Raises Refused: `not-found`, `invalid-request` for no reason, `conflict` for the same member twice and for one that
     was merged already.
     """
     if source_id == target_id:
-        raise refuse("invalid-request", "name two members: this is one with itself")
+        raise refuse("conflict", "a member cannot be merged with itself; name two")
     check_reason(reason)
     _settle(connection, capabilities, tenant, (source_id, target_id))
     _move_rows(connection, tenant, source_id, target_id)

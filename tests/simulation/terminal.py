@@ -20,7 +20,7 @@ from loyalty_sdk.protocol import GrantRequest, IdentifyRequest, MemberAnswer
 from sync.central import Call, CentralRefused, json_call, parse, receive
 from sync.database import Database
 from sync.exchange import Exchange
-from sync.holds import CreateHold
+from sync.holds import CreateHold, find_hold
 from sync.host import Host
 from sync.identity import Identity
 from sync.journal import Watermark, watermark
@@ -317,11 +317,12 @@ class SimulatedTerminal:
             return connection.exec_driver_sql(statement).all()
 
     def _checked(self, command: CreateHold) -> Command:
-        """Hold against Law 10: no clock makes a grant spendable that has ended by central's time."""
+        """Hold a new hold against Law 10: no clock makes a grant spendable that has ended by central's time."""
 
         def checked(transaction: Transaction) -> Hold:
+            earlier = find_hold(transaction.connection, command.request.redemption_id)
             hold = command(transaction)
-            for row in transaction.execute(_ENDED_GRANTS, (hold.hold_id,)):
+            for row in transaction.execute(_ENDED_GRANTS, (hold.hold_id,)) if earlier is None else ():
                 fault = f"{self.name}: hold {hold.hold_id} is of grant {row.grant_id}, which had ended"
                 self.witness.faults.append(fault)
             return hold

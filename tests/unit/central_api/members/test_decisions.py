@@ -260,7 +260,7 @@ def test_what_one_owed_the_other_pays(world: World) -> None:
 def test_a_merge_that_cannot_be_is_refused(world: World) -> None:
     one, other, third = world.member("1"), world.member("2"), world.member("3")
     for source, target, reason, name in (
-        (one, one, "why", "invalid-request"),
+        (one, one, "why", "conflict"),
         (one, other, "", "invalid-request"),
         (one, other, "x" * 501, "invalid-request"),
         (one, "nobody", "why", "not-found"),
