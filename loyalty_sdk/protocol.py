@@ -206,7 +206,8 @@ class JournalReport:
     `acknowledged_seq` with its hash is how far central, in `epoch`, said that it held the journal; up to `floor_seq`
     entries were pruned here and cannot be sent again. `revoked` says that central had revoked this terminal. `grants`
     are those open here, at most REPORT_GRANTS_MAX; with `more` the next report goes on with them. `cursor` is how far
-    the feed was read.
+    the feed was read. The entries up to `recorded_again_seq` were taken over from an earlier journal: that central has
+    them already is no news.
     """
 
     format: Literal["loyalty-report-1"]
@@ -222,6 +223,7 @@ class JournalReport:
     grants: tuple[SignedDocument, ...]
     more: bool
     cursor: str = ""
+    recorded_again_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ def report_page(connection: Reader, identity: Identity, after_grant_id: str) -> 
         grants=tuple(SignedDocument(document=row[1], key_id=row[2], signature=row[3]) for row in page),
         more=len(rows) > REPORT_GRANTS_MAX,
         cursor=facts.get("cursor", ""),
+        recorded_again_seq=int(facts.get("recorded_again_seq", "0")),
     )
     return Page(report=report, grant_ids=tuple(row[0] for row in page))
 
@@ -176,9 +177,14 @@ def _check_place(transaction: Transaction, seq: int, digest: str) -> None:
 
 
 def _begin_feed_anew(transaction: Transaction, epoch: str) -> None:
-    """Read the feed from its beginning; snapshots stay until those of central, whose revisions count anew, are here."""
+    """Read the feed from its beginning; snapshots stay until those of central, whose revisions count anew, are here.
+
+    It tells of every entry that this life of central did not apply: one that an earlier life held may have been sent
+    again since, by a clone, and applied at once.
+    """
     transaction.set_meta(epoch=epoch, cursor="", feed_anew="1")
     transaction.execute("UPDATE snapshots SET revision = 0")
+    transaction.execute("DELETE FROM outcomes")
 
 
 def _move_watermark(transaction: Transaction, answer: ReportAnswer) -> None:

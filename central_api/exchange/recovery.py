@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from central_api.capabilities import Capabilities
 from central_api.exchange.claims import begin_and_settle, begin_epoch_on_claim
@@ -53,10 +53,11 @@ HASH_BYTES = 32
 MEMBERLESS = "grant-without-member/"
 
 _GRANT = select(grants.c.grant_id).where(given(grants.c.tenant, grants.c.grant_id))
-_UNSETTLED = (
+_NOT_APPLIED = (
     select(entries.c.seq)
     .where(given(entries.c.tenant, entries.c.terminal, entries.c.journal))
-    .where(entries.c.outcome.in_(("held", "quarantined")))
+    .where(entries.c.seq > bindparam("floor_seq"), entries.c.outcome != "applied")
+    .where(or_(entries.c.reason != "duplicate-entry", entries.c.seq > bindparam("recorded_again_seq")))
     .order_by(entries.c.seq)
 )
 
@@ -89,7 +90,7 @@ def receive_report(
     watermark, watermark_hash = watermark_of(connection, terminal, journal)
     if not report.more:
         note_report(connection, capabilities, terminal.tenant, terminal.terminal, journal, report.acknowledged_seq)
-        _tell_unsettled(connection, capabilities, terminal, journal)
+    _tell_not_applied(connection, capabilities, terminal, report)
     note_returned(connection, terminal.tenant, terminal.terminal, journal, watermark)
     return ReportAnswer(
         epoch=epoch_of(connection),
@@ -182,11 +183,17 @@ def _shows_restore(connection: Connection, report: JournalReport, knows_more: bo
     return report.epoch == epoch_of(connection) and knows_more
 
 
-def _tell_unsettled(connection: Connection, capabilities: Capabilities, terminal: Terminal, journal: str) -> None:
-    """Tell what still waits here: before the restore the terminal may have heard that it was applied."""
-    place = {"tenant": terminal.tenant, "terminal": terminal.terminal, "journal": journal}
-    seqs = connection.execute(_UNSETTLED, place).scalars()
-    found = [(terminal.terminal, f"{journal}/{seq}") for seq in seqs]
+def _tell_not_applied(
+    connection: Connection, capabilities: Capabilities, terminal: Terminal, report: JournalReport
+) -> None:
+    """Tell all that was not applied here: the terminal lists what it heard of an earlier life, and forgets that now.
+
+    With each page of a report, for the terminal may not come to send the last one.
+    """
+    place = {"tenant": terminal.tenant, "terminal": terminal.terminal, "journal": report.journal}
+    known = {"floor_seq": report.floor_seq, "recorded_again_seq": report.recorded_again_seq}
+    seqs = connection.execute(_NOT_APPLIED, place | known).scalars()
+    found = [(terminal.terminal, f"{report.journal}/{seq}") for seq in seqs]
     entries_judged_again(connection, terminal.tenant, found, capabilities.now())
 
 

@@ -20,7 +20,10 @@ SEEDS = 200
 JOBS = 2
 TRANSACTIONS = 200
 # One of each kind of failure that a long run has found beyond the seeds above.
-FOUND = (1004, 1285, 1299, 1463, 1464, 1531, 1626, 1665, 1728, 20050, 20150, 50689, 50905, 63199, 63372, 100228, 100968)
+FOUND = (
+    *(1004, 1285, 1299, 1463, 1464, 1531, 1626, 1665, 1728, 10298, 20050, 20150),
+    *(50689, 50905, 63199, 63372, 100228, 100467, 100968),
+)
 DIGEST = (
     "from tests.simulation.central_site import CentralSite\n"
     "from tests.simulation.run import simulate\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from loyalty_sdk.envelope import decode_entry
 from loyalty_sdk.errors import InsufficientPoints, OutcomeUnknown
+from loyalty_sdk.model import ReturnLine
 from sync import exchange
 from sync.central import CentralRefused
 from sync.pruning import Prune
@@ -23,6 +25,7 @@ from tests.integration.exchange.tills import Till, wait_until
 from tests.support.terminal_memory import basket_of
 
 BIG = basket_of(50_000)
+FIRST = ReturnLine(line=1, quantity=Decimal(1))
 
 
 def outcomes(site: CentralSite) -> dict[str, int]:
@@ -373,6 +376,35 @@ def test_a_cloned_terminal_forks_and_both_sell_on(till: Till, site: CentralSite,
         clone.stop()
     assert outcomes(site) == {"applied": 2 + 10}
     check_law_8(site)
+
+
+def test_what_a_clone_sent_to_a_restored_central_is_listed_as_that_central_judged_it(
+    make_till: MakeTill, site: CentralSite, proxy: Proxy, member: str
+) -> None:
+    """Its twin finds all that was acknowledged there, and would not hear that a return is held no more."""
+    till, other = make_till("till-1"), make_till("till-2")
+    backup = site.backup()
+    other.start(exchanging=False)
+    sale = other.sell(BIG, member_id=member)
+    till.start()
+    till.reverse("return", sale.receipt, FIRST)
+    till.drain()
+    assert till.scalar("SELECT outcome FROM outcomes WHERE seq = 2") == "held"
+    journal = till.journal
+    till.stop()
+    clone = Till(till.image("clone"), proxy.url)
+    site.restore(backup)
+    other.stop()
+    other.start()
+    other.drain()
+    clone.start()
+    try:
+        wait_until(lambda: len(site.rows("SELECT seq FROM entries WHERE journal = ?", journal)) == 2)
+    finally:
+        clone.stop()
+    till.start()
+    wait_until(lambda: till.rows("SELECT seq FROM outcomes") == [])
+    assert outcomes(site) == {"applied": 2 + 2}
 
 
 def test_a_revoked_terminal_says_so_delivers_and_sells_on(till: Till, site: CentralSite, member: str) -> None:

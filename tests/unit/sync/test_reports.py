@@ -89,6 +89,25 @@ def test_a_report_never_moves_the_watermark_forward(sold: TerminalMemory) -> Non
 def test_a_report_that_only_confirms_reads_nothing_anew(sold: TerminalMemory) -> None:
     assert store(sold, answer_at(sold, 5), diverged=False) is None
     assert fact(sold, "cursor") == "32"
+    assert sold.scalar("SELECT outcome FROM outcomes") == "held"
+
+
+@pytest.mark.parametrize("watermark", [3, 4, 5])
+def test_what_an_earlier_life_of_central_said_of_an_entry_is_listed_no_more(
+    sold: TerminalMemory, watermark: int
+) -> None:
+    """A clone may have sent it again, in another order: the feed tells what is so now."""
+    assert store(sold, answer_at(sold, watermark)) is None
+    assert sold.rows("SELECT seq FROM outcomes") == []
+    now = EntryOutcome(seq=2, id=sold.entries()[1].id, outcome="rejected", reason="duplicate-receipt")
+    sold.run(StoreChanges(page=sold.changes(outcomes=(now,))))
+    assert [tuple(row) for row in sold.rows("SELECT seq, outcome FROM outcomes")] == [(2, "rejected")]
+
+
+def test_a_report_says_what_was_recorded_again(sold: TerminalMemory) -> None:
+    assert page_of(sold).report.recorded_again_seq == 0
+    sold.run(lambda transaction: transaction.set_meta(recorded_again_seq="3"))
+    assert page_of(sold).report.recorded_again_seq == 3
 
 
 def test_a_till_whose_feed_is_ahead_of_central_s_reads_it_anew(sold: TerminalMemory) -> None:

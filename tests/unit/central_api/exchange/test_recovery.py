@@ -325,6 +325,27 @@ def test_a_report_is_followed_by_what_still_waits(world: World) -> None:
     assert [(one.seq, one.outcome) for one in world.changes(till).outcomes] == [(2, "held")]
 
 
+def test_a_report_is_followed_by_all_that_was_not_applied_and_is_still_listed(world: World) -> None:
+    """Each page of it: the terminal may not come to send the last. What it pruned or took over it does not list."""
+    till, other, member = world.terminal(1), world.terminal(2), world.member("1")
+    sale = other.sale(basket_of(1_000), member)
+    taken_over = till.sale(basket_of(1_000), member, id=sale.entry.id)
+    world.deliver(other)
+    for _ in range(2):
+        till.sale(basket_of(1_000), member, receipt_key=sale.entry.receipt_key)
+    twice = till.sale(basket_of(1_000), member, id=sale.entry.id)
+    given = world.deliver(till)
+    assert [outcome_of(given, one)[1] for one in (taken_over, twice)] == ["duplicate-entry"] * 2
+    floor_hash = till.recorded[2].hash.hex()
+    report(world, till, floor_seq=3, floor_hash=floor_hash, recorded_again_seq=2, more=True)
+    told = [(one.seq, one.reason) for one in world.changes(till).outcomes]
+    assert told == [(4, "duplicate-receipt"), (5, "duplicate-entry")]
+    report(world, till, recorded_again_seq=2)
+    assert [one.seq for one in world.changes(till).outcomes] == [3, 4, 5]
+    report(world, till)
+    assert [one.seq for one in world.changes(till).outcomes] == [2, 3, 4, 5]
+
+
 def test_a_grant_of_a_member_that_central_lost_begins_one_epoch(world: World) -> None:
     """Its member was registered after the backup: nothing can be set aside, and that is no news the second time."""
     till, member = world.terminal(1), world.member("1")
