@@ -18,6 +18,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "CREATE TABLE acknowledgements (watermark INTEGER PRIMARY KEY, acknowledged_at TEXT NOT NULL) STRICT",
         "DROP INDEX entries_by_member",
         "CREATE INDEX entries_by_member ON entries (member_id, seq, points) WHERE member_id IS NOT NULL",
+        "CREATE INDEX entries_closing_grants ON entries (seq) WHERE kind = 'grant_closed'",
         "ALTER TABLE grants ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE receipts ADD COLUMN points_redeemed INTEGER NOT NULL DEFAULT 0",
         # A retry after the entry was pruned is answered from here.

@@ -95,10 +95,15 @@ def _drop_holds(transaction: Transaction, target: int) -> None:
 
 
 def _drop_grants(transaction: Transaction, cutoff: str) -> None:
-    """Drop closed grants that ended before the cutoff; both are central's times."""
+    """Drop closed grants that ended before the cutoff, both by central's times, once what closed them has gone too.
+
+    A till that was off for longer closes a grant after that, and is told of it again until central has heard so.
+    """
     transaction.execute(
         "DELETE FROM grants WHERE grant_id IN (SELECT g.grant_id FROM grants g WHERE g.state = 'closed'"
         " AND unixepoch(g.not_after) <= unixepoch(?)"
+        " AND g.grant_id NOT IN (SELECT json_extract(CAST(bytes AS TEXT), '$.body.grant_id') FROM entries"
+        " WHERE kind = 'grant_closed')"
         " AND NOT EXISTS (SELECT 1 FROM hold_grants h WHERE h.grant_id = g.grant_id) LIMIT ?)",
         (cutoff, GRANTS_MAX),
     )

@@ -40,6 +40,7 @@ STATEMENTS = (
     ) STRICT""",
     # Covering: the balance shown sums own entries without reading them.
     "CREATE INDEX entries_by_member ON entries (member_id, seq, points) WHERE member_id IS NOT NULL",
+    "CREATE INDEX entries_closing_grants ON entries (seq) WHERE kind = 'grant_closed'",
     "CREATE TABLE attachments (seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, sealed BLOB NOT NULL) STRICT",
     # For ever: the key is the business date's ordinal and a digest, so that new keys stay together in the tree.
     """CREATE TABLE receipts (

@@ -9,7 +9,7 @@ import pytest
 
 from loyalty_sdk.errors import HoldNotOpen, InsufficientPoints, ReceiptConflict
 from loyalty_sdk.model import Sale
-from loyalty_sdk.protocol import EntryOutcome
+from loyalty_sdk.protocol import EntryOutcome, SignedDocument
 from sync.answers import CloseGrants, StoreAcknowledgement, StoreChanges
 from sync.holds import open_holds
 from sync.pruning import Prune
@@ -218,6 +218,23 @@ def test_a_closed_grant_goes_when_nothing_holds_it(selling: TerminalMemory) -> N
     selling.sell()
     let_time_pass(selling)
     prune(selling)
+    prune(selling)
+    assert selling.scalar("SELECT count(*) FROM grants") == 0
+
+
+def test_a_grant_stays_until_central_has_heard_for_long_that_it_is_closed(selling: TerminalMemory) -> None:
+    """A till that was off for months closes what ended meanwhile, and is told of it once more before central knows."""
+    (told,) = selling.rows("SELECT document, key_id, signature FROM grants")
+    acknowledge(selling)
+    selling.clock.now += 2 * LONG
+    acknowledge(selling)
+    assert selling.run(CloseGrants()) == 1
+    prune(selling)
+    selling.know(900, SignedDocument(**told._mapping), revision=9, includes_seq=selling.store.head_seq)
+    assert selling.run(CloseGrants()) == 0
+    acknowledge(selling)
+    selling.sell()
+    let_time_pass(selling)
     prune(selling)
     assert selling.scalar("SELECT count(*) FROM grants") == 0
 
