@@ -160,7 +160,7 @@ class MemberAccounts:
             ],
         )
         # Also where a sale and its return net to nothing: who sold to an unknown card hears of its member this way.
-        changed = [name for name, account in held if name in wanted or account.balance != self._before[name]]
+        changed = [name for name, account in held if name in wanted or account.balance != self._before.get(name)]
         feed.members_changed(self._connection, self._tenant, changed, self._now)
 
     def _held(self, member_id: str) -> Account:
@@ -225,6 +225,8 @@ class MemberAccounts:
             since = self._settlements[member_id].next_due_at or at
             for booking in settled(due[member_id], folded, since, member_id):
                 self._book(member_id, booking)
+                # Snapshots count what time did before it is booked: what tills were told last may be any figure since.
+                self._before.pop(member_id, None)
             # Nothing, unless central's clock went to and fro around these dates.
             self._book(member_id, corrected(due[member_id], folded, f"{member_id}/{at.isoformat()}", at))
             self._keep(member_id, folded, at)

@@ -161,6 +161,37 @@ def test_expiry_takes_effect_at_its_date_for_whoever_asks(world: World) -> None:
     assert world.figures(member) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("by", ["the job", "a person"])
+def test_what_was_told_before_it_was_booked_is_told_again_where_the_booking_nets_nothing(world: World, by: str) -> None:
+    """A snapshot counts points from their date on; when that is booked they expired, or were taken, as well."""
+    till, other, member = world.terminal(1), world.terminal(2), world.member("card")
+    dated(world, till, pending={"hours": 1}, expiry={"months_after_earning": 1})
+    world.identify(other, "card")
+    till.sale(basket_of(30_000), member)
+    world.deliver(till)
+    world.now += timedelta(hours=2)
+    page = world.changes(other)
+    assert [one.balance for one in page.snapshots] == [300]
+    if by == "the job":
+        world.now += timedelta(days=32)
+        assert settle(world) == 1
+    else:
+        adjust(world, member, -300)
+    assert [one.balance for one in world.changes(other, page.cursor).snapshots] == [0]
+    assert world.figures(member) == (0, 0, 0)
+
+
+def test_nothing_is_told_of_a_date_on_which_nothing_is_left(world: World) -> None:
+    till, member = world.terminal(1), world.member("1")
+    dated(world, till, expiry={"months_after_earning": 1})
+    till.linked_return(till.sale(basket_of(30_000), member))
+    world.deliver(till)
+    cursor = world.changes(till).cursor
+    world.now += timedelta(days=32)
+    assert settle(world) == 1
+    assert world.changes(till, cursor).snapshots == ()
+
+
 def test_pending_points_are_told_to_no_till_and_taken_back_from_where_they_are(world: World) -> None:
     till, member = world.terminal(1), world.member("1")
     dated(world, till, pending={"hours": 48})
