@@ -264,7 +264,10 @@ class Till:
         return self._connection.run(calls.reprint(self.context, job))
 
     def print_test(self, printer: str | None = None, *, drawer: bool = True) -> PrintJob:
-        """Print a page that shows what a printer can do, and open the drawer. Raises PrinterUnavailable."""
+        """Print a page that shows what a printer can do, and open the drawer.
+
+        Raises NotFound for a printer that agent.toml does not name, PrinterUnavailable.
+        """
         return self._connection.run(calls.print_test(self.context, printer, drawer))
 
     def report(

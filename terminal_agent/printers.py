@@ -89,15 +89,18 @@ class Printers:
         return found
 
     def named(self, name: str) -> InstalledPrinter:
-        """Return the printer of that name. Raises PrinterUnavailable."""
+        """Return the printer of that name. Raises NotFound."""
         for installed in self.installed:
             if installed.name == name:
                 return installed
         names = ", ".join(installed.name for installed in self.installed) or "none"
-        raise PrinterUnavailable(f"no printer is called {name}: the printers of agent.toml are {names}")
+        raise NotFound(f"no printer is called {name!r}: the printers of agent.toml are {names}")
 
     def chosen(self, name: str | None, register: str) -> InstalledPrinter:
-        """Return the printer of that name, else that of the register, else the only one. Raises PrinterUnavailable."""
+        """Return the printer of that name, else that of the register, else the only one.
+
+        Raises NotFound for a name that no printer has, PrinterUnavailable.
+        """
         if name is not None:
             return self.named(name)
         if len(self.installed) == 1:

@@ -126,7 +126,10 @@ class Printing:
         )
 
     async def print_test(self, request: PrintTestRequest) -> PrintJob:
-        """Queue a page that shows what a printer can do; training opens no drawer. Raises PrinterUnavailable."""
+        """Queue a page that shows what a printer can do; training opens no drawer.
+
+        Raises NotFound for a name that no printer has, PrinterUnavailable.
+        """
         installed = self._printers.chosen(request.printer, request.context.register)
         drawer = request.drawer and not request.context.training
         return await self.print_document(

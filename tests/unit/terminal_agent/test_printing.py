@@ -226,7 +226,7 @@ async def test_training_prints_a_test_page_without_the_drawer(rig: Rig, install:
         assert job is not None
         assert (b"\x1bp" in job.data) == pulses
         installed.spool.settle(job.number, JobState.FAILED)
-    with pytest.raises(PrinterUnavailable, match=r"the printers of agent\.toml are front, back"):
+    with pytest.raises(NotFound, match=r"the printers of agent\.toml are front, back"):
         await rig.printing.print_test(PrintTestRequest(context=context(), printer="side"))
     with pytest.raises(PrinterUnavailable, match="name one of front, back"):
         await rig.printing.print_test(PrintTestRequest(context=context(register="-")))
