@@ -366,6 +366,17 @@ def late_news_changes_nothing() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def order_of_judging_not_kept() -> Iterator[None]:
+    """Central does not tell in which order it judged: what is left to go by is when entries arrived."""
+
+    def none(_: Any) -> int:
+        return 0
+
+    with patch.object(sitting, "next_sitting", none):
+        yield
+
+
 def _without_grants(real: Any) -> Any:
     def store(command: Any, transaction: Transaction) -> Any:
         return real(replace(command, page=replace(command.page, grants=())), transaction)
@@ -400,5 +411,6 @@ PLANTED: Mapping[str, Planted] = {
         weeks_taken_for_months,
         nobody_is_told_of_dates,
         late_news_changes_nothing,
+        order_of_judging_not_kept,
     )
 }

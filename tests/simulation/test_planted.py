@@ -43,6 +43,7 @@ CAUGHT_AT = {
     "weeks_taken_for_months": 1,
     "nobody_is_told_of_dates": 1,
     "late_news_changes_nothing": 2,
+    "order_of_judging_not_kept": 2,
 }
 
 # Some mistakes show only where two rare things meet; their scenarios have more of both.
@@ -50,6 +51,13 @@ DATED: Mapping[str, Any] = {"dated": True, "days_passing": 3, "settlings": 8, "p
 HARDER: Mapping[str, Mapping[str, Any]] = {
     "weeks_taken_for_months": DATED,
     "nobody_is_told_of_dates": DATED,
+    "order_of_judging_not_kept": {
+        "terminals": 4,
+        "clones": 1,
+        "registrations": 2,
+        "clock_jumps": 20,
+        "replayed": True,
+    },
     "late_news_changes_nothing": {**DATED, "sent_late": True, "terminals": 3, "outages": 12},
     "acknowledged_without_hash": {"terminals": 4, "registers": 2, "answers_strange": 0.5},
     "grant_spent_twice_after_a_restore": {
