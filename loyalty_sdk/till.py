@@ -138,8 +138,8 @@ class Till:
     def command_scanner(self, command: ScannerCommand, scanner: str = "") -> ScannerStatus:
         """Let a scanner of this register beep, be enabled or disabled, or have its trigger pulled and released.
 
-        `scanner` is its name, which one alone at a register does not need. Raises ScannerUnavailable and
-        ScannerCommandRefused.
+        `scanner` is its name, which one alone at a register does not need. Raises NotFound for another's name,
+        ScannerUnavailable and ScannerCommandRefused.
         """
         return self._connection.run(calls.command_scanner(self.context, command, scanner))
 

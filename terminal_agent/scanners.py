@@ -12,7 +12,7 @@ from drivers.errors import CommandRefused, DeviceError
 from drivers.scanner.events import ScanEvent, ScannerEvent
 from drivers.scanner.protocol import ScannerCommand
 from drivers.scanner.reader import ScannerReader
-from loyalty_sdk.errors import ScannerCommandRefused, ScannerUnavailable
+from loyalty_sdk.errors import NotFound, ScannerCommandRefused, ScannerUnavailable
 from loyalty_sdk.local import ScannerCall
 from loyalty_sdk.model import ScannerStatus
 from terminal_agent.events import EventHub
@@ -66,7 +66,10 @@ class Scanners:
             one.reader.stop()
 
     async def command(self, call: ScannerCall) -> ScannerStatus:
-        """Give a scanner of the caller's register a command. Raises ScannerUnavailable, ScannerCommandRefused."""
+        """Give a scanner of the caller's register a command.
+
+        Raises NotFound for a name that none of them has, ScannerUnavailable, ScannerCommandRefused.
+        """
         name, reader = self._of(call)
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
@@ -86,10 +89,10 @@ class Scanners:
         if len(named) == 1:
             return named[0].section.name, named[0].reader
         names = ", ".join(one.section.name for one in own)
+        if not own:
+            raise ScannerUnavailable(f"register {register} has no scanner: see [[scanner]] in agent.toml")
         if not named:
-            raise ScannerUnavailable(
-                f"register {register} has no such scanner ({names or 'none at all'}): see [[scanner]]"
-            )
+            raise NotFound(f"no scanner of register {register} is called {call.scanner!r}: name one of {names}")
         raise ScannerUnavailable(f"register {register} has several scanners: name one of {names}")
 
 

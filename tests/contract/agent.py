@@ -21,7 +21,7 @@ from terminal_agent.openapi import openapi_document
 from terminal_agent.operations import operations
 from terminal_agent.printers import InstalledPrinter
 from terminal_agent.settings import PrinterSection
-from tests.contract.agent_mending import DEVICE, REGISTER, mended
+from tests.contract.agent_mending import DEVICE, mended
 from tests.contract.examiner import Document, Subject
 from tests.unit.terminal_agent.rig import (
     ANA,
@@ -65,7 +65,7 @@ def examined_agent(folder: Path) -> Iterator[Subject]:
     spool = Spool(folder / "spool.db", now=SystemClock().now, queued_max=100_000)
     printer = Printer(section.driver_settings(), spool, lambda event: None, clock=SystemClock(), random=lambda: 0.5)
     try:
-        rig.scanners = installed(**{DEVICE: (REGISTER, Reader())})
+        rig.scanners = installed(**{DEVICE: ("", Reader())})
         rig.install((InstalledPrinter(section=section, printer=printer, spool=spool),))
         jobs = asyncio.run(_furnish(rig))
         gate = Gate(token=TOKEN, hosts=frozenset({HOST}))

@@ -10,9 +10,8 @@ from loyalty_sdk.codec import encode
 from tests.contract.examiner import AnyCase
 from tests.unit.terminal_agent.rig import ANA, BASKET, hold_request
 
-__all__ = ["DEVICE", "REGISTER", "mended"]
+__all__ = ["DEVICE", "mended"]
 
-REGISTER = "3"
 DEVICE = "front"
 CURRENCY = "EUR"
 PRICE_MAX = 100_000
@@ -82,7 +81,7 @@ def _held(body: Body) -> None:
 
 
 def _commanded(body: Body) -> None:
-    body["context"]["register"], body["scanner"] = REGISTER, body.get("scanner") and DEVICE
+    body["scanner"] = body.get("scanner") and DEVICE
 
 
 def _tested(body: Body) -> None:

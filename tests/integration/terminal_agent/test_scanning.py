@@ -14,7 +14,7 @@ import pytest
 from drivers.scanner.ssi_twin import SsiScannerTwin
 from drivers.scanner.twin import ScannerTwin
 from loyalty_sdk import _freshness
-from loyalty_sdk.errors import LoyaltyError, ScannerCommandRefused, ScannerUnavailable
+from loyalty_sdk.errors import LoyaltyError, NotFound, ScannerCommandRefused, ScannerUnavailable
 from loyalty_sdk.model import Scan, ScannerStatus
 from loyalty_sdk.till import Till
 from tests.integration.terminal_agent.conftest import Shop
@@ -88,7 +88,7 @@ def test_scanners_registers_commands_and_wedges(
     assert two.command_scanner("beep").scanner == "zebra"
     with pytest.raises(ScannerCommandRefused, match='set protocol = "ssi"'):
         one.command_scanner("beep")
-    with pytest.raises(ScannerUnavailable, match=r"no such scanner \(counter\)"):
+    with pytest.raises(NotFound, match="is called 'zebra': name one of counter"):
         one.command_scanner("beep", "zebra")
     two.command_scanner("disable")
     zebra.unplug()

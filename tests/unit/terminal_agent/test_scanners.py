@@ -10,7 +10,7 @@ import pytest
 from drivers.errors import CommandRefused, DeviceUnavailable, DriverError
 from drivers.scanner.protocol import ScannerCommand
 from drivers.scanner.reader import ScannerReader
-from loyalty_sdk.errors import ScannerCommandRefused, ScannerUnavailable
+from loyalty_sdk.errors import NotFound, ScannerCommandRefused, ScannerUnavailable
 from loyalty_sdk.local import ScannerCall
 from terminal_agent import scanners
 from terminal_agent.scanners import InstalledScanner, Scanners
@@ -69,9 +69,11 @@ async def test_of_several_scanners_one_is_named() -> None:
 
 
 async def test_the_scanner_of_another_register_is_not_reached() -> None:
-    subject = installed(back=("2", Reader()))
-    with pytest.raises(ScannerUnavailable, match=r"register 1 has no such scanner \(none at all\)"):
-        await subject.command(call(scanner="back"))
+    back = ("2", Reader())
+    with pytest.raises(ScannerUnavailable, match="register 1 has no scanner"):
+        await installed(back=back).command(call(scanner="back"))
+    with pytest.raises(NotFound, match="is called 'back': name one of front"):
+        await installed(back=back, front=("1", Reader())).command(call(scanner="back"))
 
 
 async def test_what_the_scanner_says_reaches_the_pos(monkeypatch: pytest.MonkeyPatch) -> None:
