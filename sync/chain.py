@@ -7,7 +7,7 @@ from loyalty_sdk.envelope import JournalOpenedBody, chain_hash, first_hash
 from loyalty_sdk.errors import LoyaltyError
 from sync.database import Database
 from sync.journal import entry_at
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 
 __all__ = ["is_chained"]
 
@@ -31,7 +31,7 @@ def is_chained(database: Database) -> bool:
             seq, before = row.seq, row.hash
 
 
-def _floor_hash(connection: Reader) -> bytes:
+def _floor_hash(connection: PinnedConnection) -> bytes:
     """The hash before the first entry that is here; nothing where that entry cannot be read."""
     facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
     try:

@@ -49,7 +49,7 @@ from sync.reports import (
     signed_report,
     unconfirmed_grants,
 )
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.store import Store, begin_anew
 from sync.watchdog import Watchdog
 from sync.writer import Writer
@@ -342,7 +342,7 @@ def _classify(error: Exception) -> tuple[Failure, int | None]:
     return Failure.NOT_STORED if isinstance(error, LoyaltyError) else Failure.UNREACHABLE, None
 
 
-def _place(connection: Reader) -> dict[str, str]:
+def _place(connection: PinnedConnection) -> dict[str, str]:
     """Where this journal is, as a fetch of changes says it: so central sees at once when it holds less, or more."""
     facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
     head = connection.exec_driver_sql("SELECT max(seq) FROM entries").scalar_one()

@@ -14,7 +14,7 @@ from loyalty_sdk.codec import CodecError, decode, encode, loads
 from loyalty_sdk.envelope import GrantClosedBody, GrantUse
 from loyalty_sdk.protocol import GrantDocument, SignedDocument
 from sync.identity import SignatureRefused
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = [
@@ -70,7 +70,7 @@ def store_grant(transaction: Transaction, signed: SignedDocument, *, redemption_
     )
 
 
-def free_points(connection: Reader, member_id: str, now: datetime) -> int:
+def free_points(connection: PinnedConnection, member_id: str, now: datetime) -> int:
     """Return the points of a member that can be held here now."""
     return sum(free for _, free in _free_grants(connection, member_id, now, redemption_id=None))
 
@@ -163,7 +163,9 @@ def _latest_time(transaction: Transaction) -> datetime:
     return now if seen is None else max(now, seen)
 
 
-def _free_grants(connection: Reader, member_id: str, now: datetime, redemption_id: str | None) -> list[tuple[str, int]]:
+def _free_grants(
+    connection: PinnedConnection, member_id: str, now: datetime, redemption_id: str | None
+) -> list[tuple[str, int]]:
     rows = connection.exec_driver_sql(
         "SELECT grant_id, points - spent - held AS free FROM grants"
         " WHERE member_id = ? AND state = 'open' AND confirmed = 1 AND recalled = 0"

@@ -22,7 +22,7 @@ from loyalty_sdk.programme import Programme
 from loyalty_sdk.rules import reward_offers
 from sync.grants import earmark, unhold, uses_of_hold
 from sync.replica import current_programme, member_view
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = ["CreateHold", "ReleaseHold", "check_reward", "find_hold", "open_holds"]
@@ -106,7 +106,7 @@ class ReleaseHold:
         return _hold(row)
 
 
-def check_reward(connection: Reader, request: HoldRequest) -> tuple[Programme, RewardOffer]:
+def check_reward(connection: PinnedConnection, request: HoldRequest) -> tuple[Programme, RewardOffer]:
     """Return programme and offer for a hold. Raises RewardUnavailable, InsufficientPoints."""
     programme = current_programme(connection)
     if programme is None or programme.reward(request.reward_id) is None:
@@ -121,12 +121,12 @@ def check_reward(connection: Reader, request: HoldRequest) -> tuple[Programme, R
     return programme, offer
 
 
-def find_hold(connection: Reader, hold_id: str) -> Any:
+def find_hold(connection: PinnedConnection, hold_id: str) -> Any:
     """Return the hold's row, or None."""
     return connection.exec_driver_sql("SELECT * FROM holds WHERE hold_id = ?", (hold_id,)).one_or_none()
 
 
-def open_holds(connection: Reader, context: Context) -> tuple[Hold, ...]:
+def open_holds(connection: PinnedConnection, context: Context) -> tuple[Hold, ...]:
     """Return the open holds of a register, oldest first: what a POS has to spend or release after a crash."""
     rows = connection.exec_driver_sql(
         "SELECT * FROM holds WHERE state = 'open' AND store = ? AND register = ? ORDER BY created_at LIMIT ?",

@@ -11,7 +11,7 @@ from loyalty_sdk.codec import dumps
 from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.errors import ReceiptConflict, ReceiptUnknown
 from loyalty_sdk.model import ReceiptKey
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = [
@@ -72,13 +72,13 @@ class Watermark:
     head_seq: int
 
 
-def watermark(connection: Reader) -> Watermark:
+def watermark(connection: PinnedConnection) -> Watermark:
     """Return the journal's id, epoch, watermark and head."""
     row = connection.exec_driver_sql(_WATERMARK).one()
     return Watermark(journal=row[0], epoch=row[1], seq=row[2], head_seq=row[3])
 
 
-def queue_batch(connection: Reader, after_seq: int, entries_max: int, bytes_max: int) -> list[QueuedEntry]:
+def queue_batch(connection: PinnedConnection, after_seq: int, entries_max: int, bytes_max: int) -> list[QueuedEntry]:
     """Return the entries after `after_seq` in order, up to a number and a size; at least one where there is one."""
     rows = connection.exec_driver_sql(
         "SELECT e.seq, e.bytes AS entry_bytes, e.hash, a.hash AS attachment_hash, a.sealed FROM entries e"
@@ -96,13 +96,13 @@ def queue_batch(connection: Reader, after_seq: int, entries_max: int, bytes_max:
     return batch
 
 
-def entry_at(connection: Reader, seq: int) -> Entry | None:
+def entry_at(connection: PinnedConnection, seq: int) -> Entry | None:
     """Return the entry at a position; None where it was pruned or never existed."""
     data = connection.exec_driver_sql("SELECT bytes FROM entries WHERE seq = ?", (seq,)).scalar()
     return None if data is None else decode_entry(data)
 
 
-def entry_by_receipt(connection: Reader, key: ReceiptKey) -> Entry:
+def entry_by_receipt(connection: PinnedConnection, key: ReceiptKey) -> Entry:
     """Return the sale or reversal recorded under a receipt key. Raises ReceiptUnknown."""
     row = find_receipt(connection, key)
     entry = None if row is None else entry_at(connection, row.seq)
@@ -111,7 +111,7 @@ def entry_by_receipt(connection: Reader, key: ReceiptKey) -> Entry:
     return entry
 
 
-def find_receipt(connection: Reader, key: ReceiptKey) -> ReceiptRow | None:
+def find_receipt(connection: PinnedConnection, key: ReceiptKey) -> ReceiptRow | None:
     """Return what is kept under a receipt key."""
     row = connection.exec_driver_sql(
         "SELECT digest, entry_id, seq, points, points_redeemed FROM receipts WHERE key = ?", (_key_bytes(key),)

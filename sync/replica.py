@@ -15,7 +15,7 @@ from loyalty_sdk.codec import encode
 from loyalty_sdk.programme import Programme, parse_programme
 from loyalty_sdk.protocol import SignedDocument, Snapshot
 from sync.identity import Identity
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = [
@@ -48,7 +48,7 @@ def alias_digest(identity: Identity, alias: str) -> bytes:
     return hmac.digest(identity.alias_key, alias.encode(), "sha256")
 
 
-def member_by_alias(connection: Reader, digest: bytes) -> str | None:
+def member_by_alias(connection: PinnedConnection, digest: bytes) -> str | None:
     """Return the member that an alias was resolved to before."""
     member_id: str | None = connection.exec_driver_sql(
         "SELECT member_id FROM aliases WHERE digest = ?", (digest,)
@@ -56,7 +56,7 @@ def member_by_alias(connection: Reader, digest: bytes) -> str | None:
     return member_id
 
 
-def member_view(connection: Reader, member_id: str) -> MemberView | None:
+def member_view(connection: PinnedConnection, member_id: str) -> MemberView | None:
     """Return the member with the balance to show; None where no snapshot is there."""
     row = connection.exec_driver_sql(
         "SELECT s.name_masked, s.tier, s.balance, s.revision, s.as_of,"
@@ -77,13 +77,13 @@ def member_view(connection: Reader, member_id: str) -> MemberView | None:
     )
 
 
-def current_programme(connection: Reader) -> Programme | None:
+def current_programme(connection: PinnedConnection) -> Programme | None:
     """Return the newest version of the programme that this terminal has."""
     document = connection.exec_driver_sql("SELECT document FROM programmes ORDER BY version DESC LIMIT 1").scalar()
     return None if document is None else _parsed(document)
 
 
-def programme_version(connection: Reader, version: int | None) -> Programme | None:
+def programme_version(connection: PinnedConnection, version: int | None) -> Programme | None:
     """Return one version of the programme."""
     document = connection.exec_driver_sql("SELECT document FROM programmes WHERE version = ?", (version,)).scalar()
     return None if document is None else _parsed(document)

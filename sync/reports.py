@@ -24,7 +24,7 @@ from loyalty_sdk.protocol import (
 )
 from sync.answers import AnswerDiverged, AnswerRefused, hash_here, in_utc
 from sync.identity import Identity
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = [
@@ -46,7 +46,7 @@ class Page:
     grant_ids: tuple[str, ...]
 
 
-def report_page(connection: Reader, identity: Identity, after_grant_id: str) -> Page:
+def report_page(connection: PinnedConnection, identity: Identity, after_grant_id: str) -> Page:
     """Return the report with the open grants after `after_grant_id`, at most REPORT_GRANTS_MAX of them."""
     facts: dict[str, str] = dict(connection.exec_driver_sql("SELECT name, value FROM meta").all())
     rows: Sequence[Any] = connection.exec_driver_sql(
@@ -80,7 +80,7 @@ def signed_report(identity: Identity, report: JournalReport) -> SignedReport:
     return SignedReport(report=text, signature=identity.sign(document_signing_input("report", text)))
 
 
-def shared_entries(connection: Reader, records: Sequence[EntryRecord]) -> list[EntryRecord]:
+def shared_entries(connection: PinnedConnection, records: Sequence[EntryRecord]) -> list[EntryRecord]:
     """Return the first of central's entries, in order of seq, as far as their hashes are ours."""
     shared = []
     for record in records:
@@ -91,7 +91,7 @@ def shared_entries(connection: Reader, records: Sequence[EntryRecord]) -> list[E
     return shared
 
 
-def unconfirmed_grants(connection: Reader) -> bool:
+def unconfirmed_grants(connection: PinnedConnection) -> bool:
     """Say whether grants wait for central to confirm what is left of them."""
     query = "SELECT EXISTS (SELECT 1 FROM grants WHERE confirmed = 0)"
     return bool(connection.exec_driver_sql(query).scalar_one())

@@ -21,7 +21,7 @@ from sync.grants import restore_spent
 from sync.journal import ReceiptRow, entry_at, find_receipt, recorded_before, remember_receipt
 from sync.replica import current_programme, member_view, programme_version
 from sync.sales import receipt_key_of
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = ["RecordReversal", "reversal_of_entry"]
@@ -200,7 +200,7 @@ class RecordReversal:
         )
 
 
-def reversal_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = False) -> Reversal:
+def reversal_of_entry(connection: PinnedConnection, entry: Entry, *, recorded_before: bool = False) -> Reversal:
     """Return what a POS is told of a reversal entry, with the member's balance as it is now."""
     assert isinstance(entry.body, ReversalBody)
     assert entry.receipt_key is not None

@@ -28,7 +28,7 @@ from sync.holds import find_hold
 from sync.identity import Identity
 from sync.journal import ReceiptRow, entry_at, recorded_before, remember_receipt
 from sync.replica import MemberView, current_programme, member_view, programme_version
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.transaction import Transaction
 
 __all__ = ["RecordSale", "receipt_key_of", "request_digest", "sale_of_entry"]
@@ -176,7 +176,7 @@ class RecordSale:
         )
 
 
-def sale_of_entry(connection: Reader, entry: Entry, *, recorded_before: bool = False) -> Sale:
+def sale_of_entry(connection: PinnedConnection, entry: Entry, *, recorded_before: bool = False) -> Sale:
     """Return what a POS is told of a sale entry, with the member's balance as it is now."""
     body = entry.body
     assert isinstance(body, SaleBody)

@@ -1,8 +1,7 @@
 """The journal's statements, on sqlite3's own connection beneath SQLAlchemy's.
 
 SQLAlchemy opens, pools and prepares connections. A statement through it costs 50 microseconds where sqlite3 needs 5,
-and a sale has eight, BEGIN and COMMIT among them; so these go straight to the driver, under the same names, and what
-reads can be given either connection.
+and a sale has eight, BEGIN and COMMIT among them; so these go straight to the driver, under the same names.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-__all__ = ["PinnedConnection", "Reader", "Row", "Rows"]
+__all__ = ["PinnedConnection", "Row", "Rows"]
 
 
 class Row(sqlite3.Row):
@@ -71,7 +70,10 @@ class PinnedConnection:
         self._driver.execute("BEGIN IMMEDIATE")
 
     def begin_reading(self) -> None:
-        """Begin a transaction that reads: all its statements see the state that the first one does."""
+        """Begin a transaction that reads: all its statements see the state that the first one does.
+
+        It ends when the connection goes back to its pool.
+        """
         self._driver.execute("BEGIN")
 
     def commit(self) -> None:
@@ -100,6 +102,3 @@ class PinnedConnection:
                 self._driver.execute("RELEASE one")
             raise
         self._driver.execute("RELEASE one")
-
-
-Reader = Connection | PinnedConnection

@@ -30,7 +30,7 @@ from sync.journal import entry_at, find_receipt
 from sync.replica import current_programme, member_view
 from sync.reversals import reversal_of_entry
 from sync.sales import sale_of_entry
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.store import Store
 from terminal_agent.print_jobs import copy_reference, entry_id_of, own_reference, told
 from terminal_agent.print_test import print_test_document
@@ -184,7 +184,7 @@ class Printing:
             return Receipt.of_entry(entry, result, current_programme(connection), member, original)
 
 
-def _original(connection: Reader, entry: Entry) -> SaleBody | None:
+def _original(connection: PinnedConnection, entry: Entry) -> SaleBody | None:
     """The sale that a reversal reverses, where this journal still holds it."""
     key = entry.body.original if isinstance(entry.body, ReversalBody) else None
     row = None if key is None else find_receipt(connection, key)

@@ -8,7 +8,7 @@ from loyalty_sdk.envelope import Entry, decode_entry
 from loyalty_sdk.errors import ReceiptUnknown
 from loyalty_sdk.model import ReceiptKey
 from sync.journal import entry_at, entry_by_receipt, find_receipt
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from terminal_agent.print_jobs import entry_id_of
 
 __all__ = ["ANY", "entries_by_id", "latest_receipt", "receipt_entry", "receipt_keys"]
@@ -26,7 +26,7 @@ _BY_ID = (
 )
 
 
-def receipt_entry(connection: Reader, key: ReceiptKey) -> Entry:
+def receipt_entry(connection: PinnedConnection, key: ReceiptKey) -> Entry:
     """Return the sale or reversal under a receipt key. Raises ReceiptUnknown, which says whether it was here once."""
     row = find_receipt(connection, key)
     if row is not None and entry_at(connection, row.seq) is None:
@@ -37,7 +37,7 @@ def receipt_entry(connection: Reader, key: ReceiptKey) -> Entry:
     return entry_by_receipt(connection, key)
 
 
-def latest_receipt(connection: Reader, store: str, register: str) -> Entry:
+def latest_receipt(connection: PinnedConnection, store: str, register: str) -> Entry:
     """Return the latest sale or reversal of a register, among the last 2,000 of the terminal. Raises ReceiptUnknown."""
     for (data,) in connection.exec_driver_sql(_LATEST, (LATEST_MAX,)):
         entry = decode_entry(data)
@@ -54,14 +54,14 @@ def _place(kind: str, name: str) -> str:
     return f"any {kind}" if name == ANY else f"{kind} {name}"
 
 
-def entries_by_id(connection: Reader, entry_ids: Iterable[str]) -> dict[str, Entry]:
+def entries_by_id(connection: PinnedConnection, entry_ids: Iterable[str]) -> dict[str, Entry]:
     """Return the entries with these ids that are among the last 20,000 of the journal."""
     wanted = "[" + ",".join(f'"{entry_id}"' for entry_id in entry_ids if '"' not in entry_id) + "]"
     rows = connection.exec_driver_sql(_BY_ID, (BY_ID_MAX, wanted))
     return {row.id: decode_entry(row.bytes) for row in rows}
 
 
-def receipt_keys(connection: Reader, references: Iterable[str]) -> dict[str, ReceiptKey]:
+def receipt_keys(connection: PinnedConnection, references: Iterable[str]) -> dict[str, ReceiptKey]:
     """Return the receipts that print jobs of these references print, as far as the journal holds them."""
     wanted = {reference: entry_id for reference in references if (entry_id := entry_id_of(reference))}
     entries = entries_by_id(connection, set(wanted.values())) if wanted else {}

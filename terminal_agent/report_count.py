@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from loyalty_sdk.envelope import Entry, ReversalBody, SaleBody, decode_entry
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 
 __all__ = ["Counted", "count"]
 
@@ -83,7 +83,7 @@ class Counted:
 
 
 def count(
-    connection: Reader,
+    connection: PinnedConnection,
     *,
     store: str,
     register: str,
@@ -106,7 +106,7 @@ def count(
     return counted
 
 
-def _rows(connection: Reader, business_date: date) -> Iterable[tuple[bytes, bytes | None]]:
+def _rows(connection: PinnedConnection, business_date: date) -> Iterable[tuple[bytes, bytes | None]]:
     """Every receipt of a date, of all registers; the key begins with the date's ordinal (`sync.journal`)."""
     ordinal = business_date.toordinal()
     bounds = tuple(day.to_bytes(3, "big") for day in (ordinal, ordinal + 1))

@@ -26,7 +26,7 @@ from loyalty_sdk.rules import ReturnedPoints, points_earned, points_returned
 from sync.holds import check_reward, find_hold
 from sync.replica import MemberView, current_programme, member_view
 from sync.sales import receipt_key_of
-from sync.statements import Reader
+from sync.statements import PinnedConnection
 from sync.store import Store
 from terminal_agent.receipts import Receipt
 
@@ -212,7 +212,7 @@ def _shown(programme: Programme | None, earned: int) -> int:
     return 0 if programme is None or programme.pending is not None else earned
 
 
-def _member(connection: Reader, member_id: str | None) -> MemberView | None:
+def _member(connection: PinnedConnection, member_id: str | None) -> MemberView | None:
     return None if member_id is None else member_view(connection, member_id)
 
 
