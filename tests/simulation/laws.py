@@ -107,7 +107,6 @@ def nothing_acknowledged_is_lost(simulation: Simulation, ledger: Ledger) -> Iter
 
     Or under one that nobody was told, and that was sent before the till's disk went back: the retry is recorded again.
     """
-    forgotten = set[str]().union(*(shop.witness.lost for shop in simulation.shops))
     outcome_of = {entry.id: entry for entry in ledger.entries if entry.id is not None}
     for name, receipt in simulation.book.receipts.items():
         entry_id = ledger.receipts.get(name)
@@ -116,7 +115,7 @@ def nothing_acknowledged_is_lost(simulation: Simulation, ledger: Ledger) -> Iter
             continue
         if entry is None:
             yield f"receipt {name} was acknowledged as {sorted(receipt.entry_ids)}, central does not have it"
-        elif entry_id not in receipt.entry_ids | forgotten and not receipt.moved:
+        elif entry_id not in receipt.entry_ids | simulation.lost and not receipt.moved:
             yield f"receipt {name} was acknowledged as {sorted(receipt.entry_ids)}, central has {entry_id}"
         elif entry.reason in RETURNED_ELSEWHERE and entry.outcome == "rejected" and simulation.is_beyond(receipt):
             continue

@@ -108,11 +108,15 @@ class Simulation:
                 if member_id is not None:
                     yield member_id, alias
 
+    @property
+    def lost(self) -> set[str]:
+        """The ids of all entries that went with a disk."""
+        return set[str]().union(*(shop.witness.lost for shop in self.shops))
+
     def is_lost(self, receipt: Receipt, ledger: Ledger) -> bool:
         """Whether a receipt went with a disk before central had it, or its card number with central's disk."""
-        lost = set[str]().union(*(shop.witness.lost for shop in self.shops))
         if str(receipt.key) not in ledger.receipts:
-            return bool(receipt.entry_ids & lost)
+            return bool(receipt.entry_ids & self.lost)
         return self.server.restored and ledger.receipts[str(receipt.key)] in ledger.without_card
 
     def waits_for_lost(self, receipt: Receipt, ledger: Ledger) -> bool:

@@ -99,5 +99,5 @@ class Scenario:
         # Drawn last, so that the other seeds are what they were before points had dates.
         if random.random() >= DATED:
             return drawn
-        dated = replace(drawn, dated=True, days_passing=random.randint(1, 5), settlings=count(8))
-        return replace(dated, sent_late=random.random() < 0.5)
+        days, settlings, sent_late = random.randint(1, 5), count(8), random.random() < 0.5
+        return replace(drawn, dated=True, days_passing=days, settlings=settlings, sent_late=sent_late)
